@@ -1,0 +1,121 @@
+// The options of a subcommand as a table, which the parser, the help text and the manual read.
+
+import { parseArgs } from "@std/cli/parse-args";
+import { usage } from "./failure.ts";
+
+/** One option. */
+export interface Option {
+  /** Its name without the dashes. */
+  readonly name: string;
+  /** What its value is called in the help, e.g. "PATH"; undefined for an option without one. */
+  readonly value?: string;
+  /** The value when it is not given. */
+  readonly default?: string;
+  /** The only values that it takes. */
+  readonly choices?: readonly string[];
+  /** One line for the help. */
+  readonly about: string;
+  /** Not in the help: for the program's own use. */
+  readonly hidden?: boolean;
+}
+
+/** A subcommand's place in the help. */
+export interface Subcommand {
+  readonly name: string;
+  /** What follows the options, e.g. "[-- COMMAND ARG...]". */
+  readonly operands: string;
+  /** One line. */
+  readonly about: string;
+  /** Paragraphs that follow the options. */
+  readonly notes?: string;
+  readonly options: readonly Option[];
+  /** Runs it; returns the exit status. */
+  run(args: string[]): Promise<number> | number;
+}
+
+const HELP: Option = { name: "help", about: "print this" };
+
+/** A parsed command line. */
+export interface Parsed {
+  /** Values by option name: defaults filled in, "true" for an option without a value. */
+  readonly values: Readonly<Record<string, string | undefined>>;
+  /** What is not an option, from the first such word on. */
+  readonly operands: readonly string[];
+}
+
+/**
+ * Parses a subcommand's words. Options end at the first word that is none, or after "--".
+ *
+ * @throws {Failure} for an unknown option, a missing value, or a value that is no choice
+ */
+export function parseOptions(command: Subcommand, args: string[]): Parsed {
+  const options = [...command.options, HELP];
+  const dashes = args.indexOf("--");
+  const parsed = parseArgs(args, {
+    string: options.filter((option) => option.value).map((option) => option.name),
+    boolean: options.filter((option) => !option.value).map((option) => option.name),
+    stopEarly: true,
+    "--": true,
+    unknown(word: string, key?: string) {
+      // Only words before the operands can be options of ours.
+      if (key !== undefined && (dashes < 0 || args.indexOf(word) < dashes)) {
+        throw usage(command.name, `unknown option ${word}`);
+      }
+    },
+  }) as Record<string, unknown>;
+  const values: Record<string, string | undefined> = {};
+  for (const option of options) {
+    const given = parsed[option.name];
+    if (!option.value) {
+      if (given === true) values[option.name] = "true";
+      continue;
+    }
+    const value = Array.isArray(given) ? given.at(-1) : given;
+    if (value === "" && !option.choices && option.value === "NAME") values[option.name] = "";
+    else if (value === "") throw usage(command.name, `--${option.name} wants ${option.value}`);
+    else values[option.name] = (value as string | undefined) ?? option.default;
+    const chosen = values[option.name];
+    if (option.choices && chosen !== undefined && !option.choices.includes(chosen)) {
+      throw usage(
+        command.name,
+        `--${option.name} ${chosen}: one of ${option.choices.join(", ")} is wanted`,
+      );
+    }
+  }
+  const operands = [...parsed._ as unknown[], ...parsed["--"] as unknown[]].map(String);
+  return { values, operands };
+}
+
+/** The value of an option as a whole number between `least` and `most`. */
+export function wholeNumber(
+  command: Subcommand,
+  parsed: Parsed,
+  name: string,
+  least: number,
+  most: number,
+): number {
+  const text = parsed.values[name]!;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  throw usage(command.name, `--${name} ${text}: a whole number from ${least} to ${most} is wanted`);
+}
+
+/** The help text of a subcommand. */
+export function helpText(command: Subcommand): string {
+  const shown = [...command.options, HELP].filter((option) => !option.hidden);
+  const left = shown.map(({ name, value }) => `  --${name}${value ? ` ${value}` : ""}`);
+  const width = Math.max(...left.map((text) => text.length)) + 2;
+  const lines = shown.map((option, i) => {
+    const choices = option.choices ? ` (${option.choices.join(", ")})` : "";
+    const preset = option.default !== undefined ? ` [${option.default}]` : "";
+    return left[i].padEnd(width) + option.about + choices + preset;
+  });
+  return [
+    `Usage: ossp ${command.name} [OPTION...] ${command.operands}`,
+    "",
+    command.about,
+    "",
+    ...lines,
+    ...(command.notes ? ["", command.notes] : []),
+  ].join("\n");
+}

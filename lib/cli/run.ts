@@ -1,0 +1,313 @@
+// ossp run: serves the devices, for one command or until a signal.
+
+import { resolve } from "node:path";
+import { close, O_RDWR, open, sendDatagram, SystemError } from "../../ffi/libc.ts";
+import { parseSink, SINK_KINDS, type SinkSpec } from "../backend/spec.ts";
+import { runCommand } from "../daemon/command.ts";
+import { Daemon } from "../daemon/daemon.ts";
+import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
+import type { DeviceNumbers, EngineConfig, LogLevel } from "../daemon/messages.ts";
+import {
+  enterNamespace,
+  findProgram,
+  type Identity,
+  identityWords,
+  namespaceRefused,
+  replaceDev,
+} from "../daemon/namespace.ts";
+import { CUSE_PATH } from "../fuse/cuse.ts";
+import { FUSE_PATH, isStaleMount, unmountDirectory } from "../fuse/mount.ts";
+import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
+import { formatByName, FORMATS } from "../pcm/format.ts";
+import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable, usage } from "./failure.ts";
+import { helpText, type Parsed, parseOptions, type Subcommand, wholeNumber } from "./options.ts";
+import { selfCommand } from "./self.ts";
+
+// The folder in a private /dev that the devices are mounted on.
+const DEV_FOLDER = "ossp";
+
+export const RUN: Subcommand = {
+  name: "run",
+  operands: "[-- COMMAND ARG...]",
+  about:
+    "Serve OSS devices. With COMMAND, run it with them at /dev/dsp, /dev/adsp and /dev/mixer, and\n" +
+    "exit with its status; without, serve until SIGINT or SIGTERM.",
+  options: [
+    {
+      name: "frontend",
+      value: "NAME",
+      choices: ["auto", "cuse", "fuse"],
+      default: "auto",
+      about: "character devices, or files in a mounted folder",
+    },
+    {
+      name: "dir",
+      value: "DIR",
+      about: "the folder that fuse mounts; made if it is missing [a private one]",
+    },
+    {
+      name: "sink",
+      value: "SINK",
+      default: "null",
+      about: `where sound goes: ${
+        Object.entries(SINK_KINDS).map(([kind, what]) =>
+          `${kind}${kind === "null" ? "" : ":PATH"} (${what})`
+        ).join(", ")
+      }`,
+    },
+    {
+      name: "clock",
+      value: "CLOCK",
+      choices: ["real", "free"],
+      default: "real",
+      about: "null, wav and raw: at the sample rate, or as fast as the program goes",
+    },
+    {
+      name: "format",
+      value: "FORMAT",
+      choices: FORMATS.map(({ name }) => name),
+      default: "s16le",
+      about: "of a file that all streams share",
+    },
+    { name: "rate", value: "HZ", default: "48000", about: "of a file that all streams share" },
+    { name: "channels", value: "N", default: "2", about: "of a file that all streams share" },
+    { name: "dsp", value: "NAME", default: "dsp", about: "name of the dsp; empty for none" },
+    { name: "adsp", value: "NAME", default: "adsp", about: "name of the second dsp" },
+    { name: "mixer", value: "NAME", default: "mixer", about: "name of the mixer" },
+    { name: "dsp-major", value: "N", default: "14", about: "device numbers, for cuse" },
+    { name: "dsp-minor", value: "N", default: "3", about: "" },
+    { name: "adsp-major", value: "N", default: "14", about: "" },
+    { name: "adsp-minor", value: "N", default: "12", about: "" },
+    { name: "mixer-major", value: "N", default: "14", about: "" },
+    { name: "mixer-minor", value: "N", default: "0", about: "" },
+    { name: "max", value: "N", default: "256", about: "the most streams at once" },
+    {
+      name: "log-level",
+      value: "LEVEL",
+      choices: LOG_LEVELS,
+      about: "what to say on standard error [warn with COMMAND, else info]",
+    },
+    {
+      name: "log-format",
+      value: "FORMAT",
+      choices: ["text", "json"],
+      default: "text",
+      about: "how to say it",
+    },
+    { name: "namespace", value: "UID:GID", about: "", hidden: true },
+  ],
+  notes:
+    "PATH may hold %n (stream number), %p (process id) and %c (program name): each stream then\n" +
+    "gets a file of its own, in its own format, bit for bit. Otherwise all streams are mixed into\n" +
+    "one file of --format, --rate and --channels.",
+  run,
+};
+
+async function run(args: string[]): Promise<number> {
+  const parsed = parseOptions(RUN, args);
+  if (parsed.values.help) {
+    console.log(helpText(RUN));
+    return 0;
+  }
+  const command = parsed.operands;
+  const log = new Log(
+    (parsed.values["log-level"] ?? (command.length > 0 ? "warn" : "info")) as LogLevel,
+    parsed.values["log-format"] as LogFormat,
+  );
+  if (command.length > 0 && !findProgram(command[0])) {
+    throw new Failure(NOT_FOUND, `${command[0]}: not found`);
+  }
+  const config = engineConfig(parsed);
+  const identity = parseIdentity(parsed.values.namespace);
+  if (config.frontend === "fuse") {
+    requireFuse();
+    if (command.length > 0 && !identity) enterOwnNamespace(args);
+  }
+  const { directory, remove } = prepareDirectory(config, parsed.values.dir, identity, log);
+  const daemon = new Daemon(
+    { ...config, directory },
+    (level, message) => log.write(level, message),
+  );
+  try {
+    const paths = await daemon.ready.catch((error: Error) => {
+      throw new Failure(EX_UNAVAILABLE, error.message);
+    });
+    log.write("info", `serving ${paths.join(" ")}`);
+    if (command.length === 0) return await serve(daemon);
+    const words = [...identityWords(identity ?? { uid: Deno.uid(), gid: Deno.gid() }), ...command];
+    const status = await Promise.race([runCommand(words), daemon.ended.then(() => undefined)]);
+    daemon.stop();
+    await daemon.ended;
+    if (status === undefined) throw new Failure(EX_UNAVAILABLE, "the devices have ended");
+    return status;
+  } finally {
+    remove();
+  }
+}
+
+function engineConfig(parsed: Parsed): Omit<EngineConfig, "wakeFd"> {
+  const { values } = parsed;
+  const number = (name: string, least: number, most: number) =>
+    wholeNumber(RUN, parsed, name, least, most);
+  const device = (option: string): DeviceNumbers & { name: string } => {
+    const name = values[option]!;
+    if (!/^[\w-]*$/.test(name)) throw usage("run", `--${option} ${name}: not a device's name`);
+    return {
+      name,
+      major: number(`${option}-major`, 0, 4095),
+      minor: number(`${option}-minor`, 0, 1048575),
+    };
+  };
+  const named = (options: string[]) => options.map(device).filter(({ name }) => name !== "");
+  const dsps = named(["dsp", "adsp"]);
+  const mixers = named(["mixer"]);
+  const names = [...dsps, ...mixers].map(({ name }) => name);
+  if (new Set(names).size < names.length) throw usage("run", "two devices have the same name");
+  if (names.length === 0) throw usage("run", "no device has a name");
+  return {
+    frontend: chooseFrontend(values.frontend!, values.dir),
+    directory: "",
+    dsps,
+    mixers,
+    sink: sinkSpec(values, number),
+    maxStreams: number("max", 1, 4096),
+  };
+}
+
+function sinkSpec(
+  values: Parsed["values"],
+  number: (name: string, least: number, most: number) => number,
+): SinkSpec {
+  try {
+    return {
+      ...parseSink(values.sink!),
+      clock: values.clock as SinkSpec["clock"],
+      format: formatByName(values.format!)!.name,
+      rateHz: number("rate", 1, MAX_RATE_HZ),
+      channels: number("channels", 1, MAX_CHANNELS),
+    };
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw usage("run", (error as Error).message);
+  }
+}
+
+function chooseFrontend(wanted: string, directory: string | undefined): "cuse" | "fuse" {
+  if (wanted === "fuse" || (wanted === "auto" && directory)) return "fuse";
+  const refusal = openRefusal(CUSE_PATH);
+  if (!refusal) return "cuse";
+  if (wanted === "auto") return "fuse";
+  throw unavailable(
+    CUSE_PATH,
+    refusal,
+    "run as root with the kernel module cuse loaded: modprobe cuse; or use --frontend fuse",
+  );
+}
+
+/** Why a device cannot be opened; undefined if it can. */
+function openRefusal(path: string): string | undefined {
+  try {
+    close(open(path, O_RDWR));
+    return undefined;
+  } catch (error) {
+    return error instanceof SystemError ? error.code : String(error);
+  }
+}
+
+function requireFuse(): void {
+  const refusal = openRefusal(FUSE_PATH);
+  if (!refusal) return;
+  throw unavailable(
+    FUSE_PATH,
+    refusal,
+    refusal === "EACCES"
+      ? "it is open to everybody on every distribution: chmod 666 /dev/fuse as root"
+      : "load the kernel module: modprobe fuse",
+  );
+}
+
+function parseIdentity(text: string | undefined): Identity | undefined {
+  if (text === undefined) return undefined;
+  const [uid, gid] = text.split(":").map(Number);
+  return { uid, gid };
+}
+
+/** Starts this command line again in a mount namespace of its own, as the same process. */
+function enterOwnNamespace(args: string[]): never {
+  const refusal = namespaceRefused();
+  if (refusal) {
+    throw unavailable(
+      "namespaces",
+      refusal,
+      Deno.uid() === 0
+        ? "COMMAND needs a mount namespace; a container must be given CAP_SYS_ADMIN"
+        : "allow user namespaces: sysctl user.max_user_namespaces, " +
+          "kernel.apparmor_restrict_unprivileged_userns=0; or run as root",
+    );
+  }
+  enterNamespace([...selfCommand(), "run", `--namespace=${Deno.uid()}:${Deno.gid()}`, ...args]);
+}
+
+/** The folder to mount on, ready to be mounted, and what takes it away again. */
+function prepareDirectory(
+  config: Omit<EngineConfig, "wakeFd">,
+  wanted: string | undefined,
+  identity: Identity | undefined,
+  log: Log,
+): { directory: string; remove: () => void } {
+  if (config.frontend === "cuse") return { directory: "", remove() {} };
+  if (!identity && Deno.uid() !== 0) {
+    throw unavailable("mount", "not permitted", "give a COMMAND to run, or be root");
+  }
+  const directory = wanted
+    ? resolve(wanted)
+    : identity
+    ? `/dev/${DEV_FOLDER}`
+    : `${Deno.env.get("XDG_RUNTIME_DIR") ?? "/run"}/ossp`;
+  if (identity) replaceDev(directory, [...config.dsps, ...config.mixers].map(({ name }) => name));
+  if (isStaleMount(directory)) {
+    log.write("info", `${directory}: unmounted what a killed run has left`);
+    unmountDirectory(directory);
+  }
+  let made = false;
+  try {
+    Deno.mkdirSync(directory);
+    made = true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) {
+      throw new Failure(EX_UNAVAILABLE, `${directory}: ${(error as Error).message}`);
+    }
+  }
+  return {
+    directory,
+    remove() {
+      if (made) Deno.removeSync(directory);
+    },
+  };
+}
+
+/** Serves until a signal, or until the engine ends by itself. */
+async function serve(daemon: Daemon): Promise<number> {
+  notifyManager("READY=1");
+  const stop = () => {
+    notifyManager("STOPPING=1");
+    daemon.stop();
+  };
+  const signals: Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  let stopped = false;
+  for (const signal of signals) {
+    Deno.addSignalListener(signal, () => {
+      stopped = true;
+      stop();
+    });
+  }
+  await daemon.ended;
+  if (!stopped) throw new Failure(EX_UNAVAILABLE, "the devices have ended");
+  return 0;
+}
+
+/** Tells a service manager how we are: sd_notify(3). */
+function notifyManager(state: string): void {
+  const socket = Deno.env.get("NOTIFY_SOCKET");
+  if (socket) sendDatagram(socket, state);
+}

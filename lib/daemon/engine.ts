@@ -1,0 +1,136 @@
+// The data plane: devices, their front end and the sink in one loop, until it is told to stop.
+
+import { MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { read } from "../../ffi/libc.ts";
+import { openSink } from "../backend/open.ts";
+import type { Sink } from "../backend/sink.ts";
+import { type DeviceHost, DspDevice } from "../device/dsp.ts";
+import { MixerDevice } from "../device/mixer.ts";
+import type { Channel } from "../fuse/channel.ts";
+import { createCharacterDevice } from "../fuse/cuse.ts";
+import { Directory } from "../fuse/directory.ts";
+import { mountDirectory, unmountDirectory } from "../fuse/mount.ts";
+import { Mixer } from "../oss/mixer.ts";
+import { Loop } from "./loop.ts";
+import type { DeviceNumbers, EngineCommand, EngineConfig, EngineEvent } from "./messages.ts";
+
+// How long streams that their programs have closed may play on when the engine is to stop. Longer
+// than any buffer at a usual rate, short enough for a service manager.
+const DRAIN_LIMIT_MS = 5000;
+
+/** Serves the devices of one configuration. */
+export class Engine {
+  readonly #config: EngineConfig;
+  readonly #port: MessagePort;
+  readonly #tell: (event: EngineEvent) => void;
+  readonly #loop = new Loop();
+  readonly #channels: Channel[] = [];
+  readonly #sink: Sink;
+  readonly #dsps: readonly DspDevice[];
+  readonly #mixers: readonly MixerDevice[];
+  #mounted = false;
+  #stopBy = Infinity;
+
+  /**
+   * @param port where commands come in
+   * @param tell takes what the engine has to say
+   */
+  constructor(config: EngineConfig, port: MessagePort, tell: (event: EngineEvent) => void) {
+    this.#config = config;
+    this.#port = port;
+    this.#tell = tell;
+    this.#sink = openSink(config.sink);
+    const mixer = new Mixer();
+    const host: DeviceHost = {
+      sink: this.#sink,
+      mixer,
+      schedule: this.#loop.schedule,
+      maxStreams: config.maxStreams,
+      warn: (message) => this.#warn(message),
+    };
+    this.#dsps = config.dsps.map(({ name }) => new DspDevice(name, host));
+    this.#mixers = config.mixers.map(({ name }) => new MixerDevice(name, mixer));
+  }
+
+  /** Brings the devices up, serves them until the stop command, and takes them down again. */
+  run(): void {
+    try {
+      this.#open();
+      this.#loop.add(this.#config.wakeFd, () => this.#onWake());
+      this.#loop.run();
+    } finally {
+      this.#close();
+    }
+  }
+
+  #warn(message: string): void {
+    this.#tell({ type: "log", level: "warn", message });
+  }
+
+  #open(): void {
+    const { frontend, directory, dsps, mixers } = this.#config;
+    const warn = (message: string) => this.#warn(message);
+    if (frontend === "fuse") {
+      const devices = [...this.#dsps, ...this.#mixers];
+      this.#serve(mountDirectory(directory, new Directory(devices), warn));
+      this.#mounted = true;
+      this.#serveUntilMounted();
+      this.#tell({ type: "ready", paths: devices.map(({ name }) => `${directory}/${name}`) });
+      return;
+    }
+    const create = (device: DspDevice | MixerDevice, numbers: DeviceNumbers) => {
+      const { major, minor } = numbers;
+      this.#serve(createCharacterDevice({ device, major, minor }, warn));
+      return `/dev/${device.name}`;
+    };
+    const paths = [
+      ...this.#dsps.map((device, i) => create(device, dsps[i])),
+      ...this.#mixers.map((device, i) => create(device, mixers[i])),
+    ];
+    this.#tell({ type: "ready", paths });
+  }
+
+  #serve(channel: Channel): void {
+    this.#channels.push(channel);
+    this.#loop.add(channel.fd, () => {
+      if (channel.serve()) return;
+      this.#warn("the kernel has ended the connection: unmounted?");
+      this.#loop.remove(channel.fd);
+      this.#loop.stop();
+    });
+  }
+
+  #serveUntilMounted(): void {
+    while (!this.#channels[0].session.ready && this.#channels[0].serve());
+  }
+
+  #onWake(): void {
+    read(this.#config.wakeFd, new Uint8Array(8), 8);
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port) as { message: EngineCommand } | undefined;
+      if (!received) return;
+      if (received.message.type === "stop") this.#stopWhenDrained();
+    }
+  }
+
+  #stopWhenDrained(): void {
+    if (this.#stopBy !== Infinity) return this.#loop.stop(); // asked twice: at once
+    this.#stopBy = performance.now() + DRAIN_LIMIT_MS;
+    const poll = {
+      dueMs: 0,
+      run: (nowMs: number) => {
+        const playing = this.#dsps.some((dsp) => [...dsp.files].some((file) => file.released));
+        if (!playing || nowMs >= this.#stopBy) this.#loop.stop();
+        poll.dueMs = nowMs + 5;
+      },
+    };
+    this.#loop.schedule.add(poll);
+  }
+
+  #close(): void {
+    for (const dsp of this.#dsps) for (const file of dsp.files) file.abort();
+    this.#sink.close();
+    if (this.#mounted) unmountDirectory(this.#config.directory);
+    for (const channel of this.#channels) channel.close();
+  }
+}

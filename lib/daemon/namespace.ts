@@ -1,0 +1,105 @@
+// A mount namespace of our own, in which /dev can have devices that the machine's /dev has not. For
+// an ordinary user it lies in a user namespace, where the user is root as far as mounts go; the
+// program that is run there is mapped back to the user it was.
+
+import {
+  close,
+  exec,
+  mount,
+  MS_BIND,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_REC,
+  O_PATH,
+  O_RDONLY,
+  open,
+} from "../../ffi/libc.ts";
+
+/** The user that the program is to run as. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Where a program is found in PATH; undefined when it is not. */
+export function findProgram(name: string): string | undefined {
+  const candidates = name.includes("/")
+    ? [name]
+    : (Deno.env.get("PATH") ?? "/usr/bin:/bin").split(":").map((folder) =>
+      `${folder || "."}/${name}`
+    );
+  return candidates.find((path) => {
+    try {
+      return Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function unshareWords(): string[] {
+  const user = Deno.uid() === 0 ? [] : ["--user", "--map-root-user"];
+  return ["unshare", ...user, "--mount", "--"];
+}
+
+/**
+ * Whether this user may have a mount namespace.
+ *
+ * @returns undefined if so, else why not
+ */
+export function namespaceRefused(): string | undefined {
+  const unshare = findProgram("unshare");
+  if (!unshare) return "the program unshare is missing";
+  const [, ...args] = unshareWords();
+  const { success, stderr } = new Deno.Command(unshare, {
+    args: [...args, "true"],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).outputSync();
+  return success ? undefined : new TextDecoder().decode(stderr).trim() || "unshare failed";
+}
+
+/** Becomes `command` in a mount namespace of its own: the same process, another program. */
+export function enterNamespace(command: string[]): never {
+  exec(findProgram("unshare")!, [...unshareWords(), ...command]);
+}
+
+/** The words to put before a command so that it runs as `identity` and ends when this process does. */
+export function identityWords(identity: Identity): string[] {
+  const user = Deno.uid() === identity.uid ? [] : [
+    "unshare",
+    "--user",
+    `--map-user=${identity.uid}`,
+    `--map-group=${identity.gid}`,
+    "--",
+  ];
+  return [...user, "setpriv", "--pdeathsig", "TERM", "--"];
+}
+
+/**
+ * Replaces /dev in this mount namespace by a copy whose entries are those of the old one, except
+ * some that lead to files elsewhere.
+ *
+ * @param folder where the files are or will be; it need not exist
+ * @param names what is to be found in it, and under the same name in /dev
+ */
+export function replaceDev(folder: string, names: readonly string[]): void {
+  const old = open("/dev", O_RDONLY | O_PATH);
+  const source = `/proc/self/fd/${old}`;
+  const entries = [...Deno.readDirSync("/dev")];
+  mount("ossp", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k");
+  for (const name of names) Deno.symlinkSync(`${folder}/${name}`, `/dev/${name}`);
+  for (const { name, isDirectory, isSymlink } of entries) {
+    if (names.includes(name)) continue;
+    const target = `/dev/${name}`;
+    if (isSymlink) {
+      Deno.symlinkSync(Deno.readLinkSync(`${source}/${name}`), target);
+      continue;
+    }
+    if (isDirectory) Deno.mkdirSync(target);
+    else Deno.writeFileSync(target, new Uint8Array(), { createNew: true });
+    mount(`${source}/${name}`, target, "", MS_BIND | MS_REC);
+  }
+  close(old);
+}

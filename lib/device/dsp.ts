@@ -1,0 +1,299 @@
+// /dev/dsp and /dev/adsp: requests on a device file become calls on an OSS stream, and whoever must
+// wait for the sound is parked here.
+
+import {
+  EAGAIN,
+  EBUSY,
+  EINTR,
+  EINVAL,
+  ENODEV,
+  O_ACCMODE,
+  O_NONBLOCK,
+  O_RDONLY,
+  POLLERR,
+  POLLOUT,
+} from "../../ffi/libc.ts";
+import type { Sink } from "../backend/sink.ts";
+import type { Caller, Device, OpenFile } from "../fuse/device.ts";
+import type { Session } from "../fuse/session.ts";
+import { type Call, DSP_CALLS, unknownCall, WAIT } from "../oss/calls.ts";
+import { Dsp } from "../oss/dsp.ts";
+import type { Mixer } from "../oss/mixer.ts";
+import { ProcessClient, threadGroup } from "./client.ts";
+import type { Schedule, Scheduled } from "./schedule.ts";
+
+/** What the device files need of the loop that they live in. */
+export interface DeviceHost {
+  readonly sink: Sink;
+  readonly mixer: Mixer;
+  readonly schedule: Schedule;
+  /** The most streams at once. */
+  readonly maxStreams: number;
+  /** Takes one line about something that went wrong. */
+  warn(message: string): void;
+}
+
+/** A dsp device. */
+export class DspDevice implements Device {
+  readonly #files = new Set<DspFile>();
+
+  constructor(readonly name: string, readonly host: DeviceHost) {}
+
+  /** The streams that are open, or closed by their program but not played to the end. */
+  get files(): ReadonlySet<DspFile> {
+    return this.#files;
+  }
+
+  open(session: Session, caller: Caller, flags: number): OpenFile | number {
+    // There is nothing to record from; a program that may also play is let in for that.
+    if ((flags & O_ACCMODE) === O_RDONLY) return ENODEV;
+    if (this.#files.size >= this.host.maxStreams) return EBUSY;
+    const file = new DspFile(session, caller, this.host, () => this.#files.delete(file));
+    this.#files.add(file);
+    return file;
+  }
+}
+
+/** A write(2) that waits for room. */
+interface WaitingWrite {
+  unique: number;
+  /** A copy of what it was to write, from its start; reused, so it may be longer. */
+  bytes: Uint8Array<ArrayBuffer>;
+  length: number;
+  taken: number;
+}
+
+/** An ioctl(2), close(2) or fsync(2) that waits for the sound to end. */
+interface WaitingForEnd {
+  readonly unique: number;
+  /** The call to make again; undefined for requests that are then simply answered. */
+  readonly call: Call<Dsp> | undefined;
+  readonly value: number;
+  readonly outSize: number;
+  readonly closes: boolean;
+}
+
+/** One open of a dsp. */
+export class DspFile implements OpenFile, Scheduled {
+  readonly client: ProcessClient;
+  readonly dsp: Dsp;
+  readonly #session: Session;
+  readonly #host: DeviceHost;
+  readonly #onClosed: () => void;
+  readonly #writes: WaitingWrite[] = [];
+  readonly #spareWrites: WaitingWrite[] = [];
+  readonly #ends: WaitingForEnd[] = [];
+  /** The kernel's handle of a poll that sleeps until the file is writable. */
+  #pollHandle: number | undefined;
+  /** The last close has come; the sound may go on. */
+  #released = false;
+  /** Whoever closed it was killed: what is not played will not be. */
+  #abandoned = false;
+
+  constructor(session: Session, caller: Caller, host: DeviceHost, onClosed: () => void) {
+    this.#session = session;
+    this.#host = host;
+    this.#onClosed = onClosed;
+    this.client = new ProcessClient(caller.pid);
+    const { sink, mixer } = host;
+    this.dsp = new Dsp({
+      sink,
+      client: this.client,
+      gain: mixer.gain,
+      warn: (message) =>
+        host.warn(`stream of ${this.client.command} (${this.client.pid}): ${message}`),
+    }, mixer);
+    host.schedule.add(this);
+  }
+
+  /** Whether the last close has come: only what is left in the buffer is still to be played. */
+  get released(): boolean {
+    return this.#released;
+  }
+
+  get dueMs(): number {
+    return this.dsp.playback.dueMs;
+  }
+
+  run(nowMs: number): void {
+    this.dsp.playback.pump(nowMs);
+    this.#progress(nowMs);
+  }
+
+  read(unique: number, _size: number, _flags: number): void {
+    this.#session.replyError(unique, ENODEV);
+  }
+
+  write(
+    unique: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    length: number,
+    flags: number,
+  ): void {
+    const nowMs = performance.now();
+    const session = this.#session;
+    // Those that wait already come first.
+    const taken = this.#writes.length > 0
+      ? 0
+      : this.dsp.playback.write(bytes, start, length, nowMs);
+    if (taken < 0) session.replyError(unique, -taken);
+    else if (taken === length) session.replyWrite(unique, length);
+    else if (this.dsp.nonblocking || (flags & O_NONBLOCK) !== 0) {
+      if (taken > 0) session.replyWrite(unique, taken);
+      else session.replyError(unique, EAGAIN);
+    } else {
+      session.park(unique, this);
+      this.#waitForRoom(unique, bytes, start, length, taken);
+    }
+    this.#host.schedule.update(this);
+    if (this.#ends.length > 0) this.#progress(nowMs);
+  }
+
+  ioctl(unique: number, command: number, _inSize: number, outSize: number): void {
+    const call = DSP_CALLS.get(command);
+    if (!call) return this.#session.replyError(unique, unknownCall(command));
+    const nowMs = performance.now();
+    const { argument } = this.#session;
+    const value = argument.getInt32(0, true);
+    const result = call.run(this.dsp, argument, nowMs);
+    if (result === WAIT) this.#waitForEnd(unique, { call, value, outSize });
+    else if (result < 0) this.#session.replyError(unique, -result);
+    else this.#session.replyIoctl(unique, result, outSize);
+    this.#progress(nowMs);
+  }
+
+  poll(unique: number, events: number, kh: number, notify: boolean): void {
+    const nowMs = performance.now();
+    const { playback } = this.dsp;
+    const ready = playback.writable(nowMs) ? POLLOUT | (playback.failed ? POLLERR : 0) : 0;
+    if (notify && (ready & events) === 0) {
+      this.#pollHandle = kh;
+      this.#host.schedule.update(this);
+    }
+    this.#session.replyPoll(unique, ready & (events | POLLERR));
+  }
+
+  flush(unique: number, caller: Caller): void {
+    // close(2) waits for the sound, as OSS's does, when it may be the last one. Whether it is, the
+    // kernel does not say; a process that did not open the file has inherited it, and whoever it
+    // inherited it from plays on: `(cat a; cat b) > /dev/dsp` must not pause in between.
+    const mayBeLast = caller.pid === this.client.pid ||
+      threadGroup(caller.pid) === this.client.process;
+    if (mayBeLast) this.fsync(unique);
+    else this.#session.replyEmpty(unique);
+  }
+
+  fsync(unique: number): void {
+    const nowMs = performance.now();
+    if (this.dsp.settle(nowMs)) this.#session.replyEmpty(unique);
+    else this.#waitForEnd(unique, {});
+    this.#progress(nowMs);
+  }
+
+  release(unique: number, waits: boolean): void {
+    const nowMs = performance.now();
+    this.#released = true;
+    if (!waits) this.#session.replyEmpty(unique);
+    if (this.#abandoned || this.dsp.settle(nowMs)) {
+      this.#close(nowMs);
+      if (waits) this.#session.replyEmpty(unique);
+    } else if (waits) this.#waitForEnd(unique, { closes: true });
+    this.#host.schedule.update(this);
+  }
+
+  interrupt(unique: number): void {
+    const nowMs = performance.now();
+    const write = this.#writes.findIndex((waiting) => waiting.unique === unique);
+    if (write >= 0) {
+      const [waiting] = this.#writes.splice(write, 1);
+      this.#spareWrites.push(waiting);
+      const { taken } = waiting;
+      if (taken > 0) this.#session.replyWrite(unique, taken);
+      else this.#session.replyError(unique, EINTR);
+    }
+    const end = this.#ends.findIndex((waiting) => waiting.unique === unique);
+    if (end < 0) return;
+    const [{ call, closes }] = this.#ends.splice(end, 1);
+    if (call) return this.#session.replyError(unique, EINTR);
+    this.#session.replyEmpty(unique);
+    // close(2) under a signal: as a sound card's driver, stop.
+    this.#abandoned = true;
+    if (closes) this.#close(nowMs);
+  }
+
+  /** Ends the stream at once; what waits gets an error. For the end of the daemon. */
+  abort(): void {
+    for (const { unique } of this.#writes.splice(0)) this.#session.replyError(unique, ENODEV);
+    for (const { unique } of this.#ends.splice(0)) this.#session.replyError(unique, ENODEV);
+    this.#close(performance.now());
+  }
+
+  #waitForRoom(
+    unique: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    length: number,
+    taken: number,
+  ): void {
+    const waiting = this.#spareWrites.pop() ??
+      { unique: 0, bytes: new Uint8Array(0), length: 0, taken: 0 };
+    if (waiting.bytes.length < length) waiting.bytes = new Uint8Array(length);
+    waiting.bytes.set(bytes.subarray(start, start + length));
+    waiting.unique = unique;
+    waiting.length = length;
+    waiting.taken = taken;
+    this.#writes.push(waiting);
+  }
+
+  #waitForEnd(unique: number, waiting: Partial<Omit<WaitingForEnd, "unique">>): void {
+    const { call, value = 0, outSize = 0, closes = false } = waiting;
+    this.#session.park(unique, this);
+    this.#ends.push({ unique, call, value, outSize, closes });
+  }
+
+  /** Goes on with whoever can go on now that time has passed or the state has changed. */
+  #progress(nowMs: number): void {
+    const { playback } = this.dsp;
+    while (this.#writes.length > 0) {
+      const waiting = this.#writes[0];
+      const { unique, bytes, length, taken } = waiting;
+      const more = playback.write(bytes, taken, length - taken, nowMs);
+      if (more >= 0) waiting.taken += more;
+      if (more >= 0 && waiting.taken < length) break;
+      this.#spareWrites.push(this.#writes.shift()!);
+      if (more < 0) this.#session.replyError(unique, -more);
+      else this.#session.replyWrite(unique, length);
+    }
+    if (playback.drained && this.#writes.length === 0) {
+      if (this.#released) this.#close(nowMs);
+      this.#finishEnds(nowMs);
+    }
+    if (this.#pollHandle !== undefined && playback.writable(nowMs)) {
+      const handle = this.#pollHandle;
+      this.#pollHandle = undefined;
+      this.#session.notifyPoll(handle);
+    }
+    this.#host.schedule.update(this);
+  }
+
+  #finishEnds(nowMs: number): void {
+    while (this.#ends.length > 0) {
+      const { unique, call, value, outSize } = this.#ends.shift()!;
+      if (!call) {
+        this.#session.replyEmpty(unique);
+        continue;
+      }
+      this.#session.argument.setInt32(0, value, true);
+      const result = call.run(this.dsp, this.#session.argument, nowMs);
+      if (result < 0) this.#session.replyError(unique, result === WAIT ? EINVAL : -result);
+      else this.#session.replyIoctl(unique, result, outSize);
+    }
+  }
+
+  #close(nowMs: number): void {
+    this.dsp.playback.close(nowMs);
+    this.#host.schedule.remove(this);
+    this.#onClosed();
+  }
+}

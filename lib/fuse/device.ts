@@ -1,0 +1,63 @@
+// What a session serves: a device that can be opened, and the file that an open makes of it.
+// The session decodes requests and calls these; lib/device implements them.
+
+import type { Session } from "./session.ts";
+
+/** Who made a request, as the kernel says it; ids are those of the mount's namespaces. */
+export interface Caller {
+  /** The thread's id; 0 when it has none in the server's pid namespace. */
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A device file that can be opened any number of times. */
+export interface Device {
+  /** Its name in the directory, e.g. "dsp". */
+  readonly name: string;
+  /**
+   * Opens it.
+   *
+   * @param session where the file's answers go
+   * @param caller who opens; valid during the call only
+   * @param flags the flags of open(2)
+   * @returns the open file, or an errno as a positive number
+   */
+  open(session: Session, caller: Caller, flags: number): OpenFile | number;
+}
+
+/**
+ * An open device file. Each method answers its request, known by `unique`, through one of the
+ * session's reply methods, or parks it with `Session.park` and answers it later.
+ */
+export interface OpenFile {
+  /** read(2): fill at most `size` bytes of `session.data`, then `session.replyRead`. */
+  read(unique: number, size: number, flags: number): void;
+  /** write(2) of `bytes[start, start + length)`, valid during the call only. */
+  write(
+    unique: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    length: number,
+    flags: number,
+  ): void;
+  /**
+   * ioctl(2): `session.argument` holds what the caller passed, zeros after `inSize` bytes; what it
+   * holds when the request is answered goes back, up to `outSize` bytes.
+   */
+  ioctl(unique: number, command: number, inSize: number, outSize: number): void;
+  /** poll(2): answer with the events ready now; if `notify`, later ones by `session.notifyPoll`. */
+  poll(unique: number, events: number, kh: number, notify: boolean): void;
+  /** close(2) of one descriptor of several, perhaps; made by `caller`, valid during the call only. */
+  flush(unique: number, caller: Caller): void;
+  /** fsync(2). */
+  fsync(unique: number): void;
+  /**
+   * The last close. The file gets no request after this one.
+   *
+   * @param waits whether somebody sleeps until the answer
+   */
+  release(unique: number, waits: boolean): void;
+  /** A signal interrupts a request that this file has parked: answer it now. */
+  interrupt(unique: number): void;
+}

@@ -1,0 +1,130 @@
+// The mounted directory of the fuse front end: a flat list of device files. Each LOOKUP of a name
+// hands out a new node, so that each open has an inode, and so a page cache, of its own.
+
+import { EACCES, ENOENT, ENOTDIR } from "../../ffi/libc.ts";
+import { setU64 } from "../struct.ts";
+import { Attr, AttrOut, Dirent, EntryOut, FUSE_ROOT_ID } from "./abi.ts";
+import type { Device } from "./device.ts";
+
+const S_IFDIR = 0o040000;
+const S_IFREG = 0o100000;
+const DT_DIR = 4;
+const DT_REG = 8;
+
+interface Node {
+  readonly device: Device;
+  /** The inode number that programs see: the same for each node of one device. */
+  readonly inode: number;
+  /** References that the kernel holds; FORGET takes them back. */
+  lookups: number;
+}
+
+/** A directory of devices and the nodes that the kernel knows of it. */
+export class Directory {
+  readonly #devices: readonly Device[];
+  readonly #names = new Map<string, number>();
+  readonly #nodes = new Map<number, Node>();
+  readonly #encoder = new TextEncoder();
+  readonly #createdSeconds = Math.floor(Date.now() / 1000);
+  #nextNode = FUSE_ROOT_ID + 1;
+
+  constructor(devices: readonly Device[]) {
+    this.#devices = devices;
+    devices.forEach((device, i) => this.#names.set(device.name, i));
+  }
+
+  /** How many nodes the kernel holds a reference to, the root not counted. */
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
+  /**
+   * A new node for a name in the directory `parent`.
+   *
+   * @param create whether a name that is not there is a refused creation, not a missing file
+   * @returns the node id, or -errno
+   */
+  lookup(parent: number, name: string, create = false): number {
+    if (parent !== FUSE_ROOT_ID) return -ENOTDIR;
+    const index = this.#names.get(name);
+    if (index === undefined) return create ? -EACCES : -ENOENT;
+    const nodeid = this.#nextNode++;
+    this.#nodes.set(nodeid, { device: this.#devices[index], inode: inodeOf(index), lookups: 1 });
+    return nodeid;
+  }
+
+  /** Takes back `lookups` of the kernel's references to a node. */
+  forget(nodeid: number, lookups: number): void {
+    const node = this.#nodes.get(nodeid);
+    if (!node) return;
+    node.lookups -= lookups;
+    if (node.lookups <= 0) this.#nodes.delete(nodeid);
+  }
+
+  /** The device behind a node. */
+  device(nodeid: number): Device | undefined {
+    return this.#nodes.get(nodeid)?.device;
+  }
+
+  /** Writes a `fuse_entry_out`; the kernel may not keep the name, which stands for the next node. */
+  writeEntry(nodeid: number, view: DataView, at: number): void {
+    setU64(view, at + EntryOut.nodeid, nodeid);
+    for (let i = EntryOut.generation; i < EntryOut.attr; i += 4) view.setUint32(at + i, 0, true);
+    this.#writeAttr(nodeid, view, at + EntryOut.attr);
+  }
+
+  /** Writes a `fuse_attr_out`; false when there is no such node. */
+  writeAttributes(nodeid: number, view: DataView, at: number): boolean {
+    if (nodeid !== FUSE_ROOT_ID && !this.#nodes.has(nodeid)) return false;
+    for (let i = 0; i < AttrOut.attr; i += 4) view.setUint32(at + i, 0, true);
+    this.#writeAttr(nodeid, view, at + AttrOut.attr);
+    return true;
+  }
+
+  #writeAttr(nodeid: number, view: DataView, at: number): void {
+    const root = nodeid === FUSE_ROOT_ID;
+    for (let i = 0; i < Attr.$size; i += 4) view.setUint32(at + i, 0, true);
+    setU64(view, at + Attr.ino, root ? FUSE_ROOT_ID : this.#nodes.get(nodeid)!.inode);
+    setU64(view, at + Attr.atime, this.#createdSeconds);
+    setU64(view, at + Attr.mtime, this.#createdSeconds);
+    setU64(view, at + Attr.ctime, this.#createdSeconds);
+    view.setUint32(at + Attr.mode, root ? S_IFDIR | 0o755 : S_IFREG | 0o666, true);
+    view.setUint32(at + Attr.nlink, root ? 2 : 1, true);
+    view.setUint32(at + Attr.blksize, 4096, true);
+  }
+
+  /**
+   * Writes the entries from number `offset` on as `fuse_dirent` records.
+   *
+   * @param data where the records go; `view` and `at` name the same place
+   * @param limit the most bytes
+   * @returns the bytes written
+   */
+  writeEntries(
+    offset: number,
+    data: Uint8Array<ArrayBuffer>,
+    view: DataView,
+    at: number,
+    limit: number,
+  ): number {
+    const names = [".", "..", ...this.#names.keys()];
+    let used = 0;
+    for (let i = offset; i < names.length; i++) {
+      const name = this.#encoder.encode(names[i]);
+      const record = Math.ceil((Dirent.$size + name.length) / 8) * 8;
+      if (used + record > limit) break;
+      setU64(view, at + used + Dirent.ino, i < 2 ? FUSE_ROOT_ID : inodeOf(i - 2));
+      setU64(view, at + used + Dirent.off, i + 1);
+      view.setUint32(at + used + Dirent.namelen, name.length, true);
+      view.setUint32(at + used + Dirent.type, i < 2 ? DT_DIR : DT_REG, true);
+      data.fill(0, used + Dirent.$size, used + record);
+      data.set(name, used + Dirent.$size);
+      used += record;
+    }
+    return used;
+  }
+}
+
+function inodeOf(index: number): number {
+  return FUSE_ROOT_ID + 1 + index;
+}

@@ -1,0 +1,249 @@
+// Every ioctl that a dsp or a mixer answers, a row each: the dispatcher, the tracer and the tests
+// read this table.
+
+import { EINVAL, ENOTTY } from "../../ffi/libc.ts";
+import { formatByAfmt } from "../pcm/format.ts";
+import type { StructDescription } from "../struct.ts";
+import type { Dsp } from "./dsp.ts";
+import { type Mixer, MIXER_DEVMASK } from "./mixer.ts";
+import * as oss from "./soundcard.ts";
+
+/** A call's way to say: make me again when the playback has drained. No errno is this large. */
+export const WAIT = -0x10000;
+
+/** One ioctl. */
+export interface Call<Target> {
+  /** Its name in soundcard.h. */
+  readonly name: string;
+  /** The ioctl number, which holds the argument's size and direction. */
+  readonly command: number;
+  /** What the argument points to. */
+  readonly argument: "none" | "int" | StructDescription;
+  /**
+   * Makes the call.
+   *
+   * @param argument what the caller passed, and on success what the caller gets
+   * @param nowMs the time, in `performance.now()`'s milliseconds
+   * @returns the ioctl's result (0 or more), -errno, or `WAIT`
+   */
+  run(target: Target, argument: DataView, nowMs: number): number;
+}
+
+/** A call without an argument. */
+function none<T>(
+  name: string,
+  command: number,
+  run: (target: T, nowMs: number) => number | void,
+): Call<T> {
+  return {
+    name,
+    command,
+    argument: "none",
+    run: (target, _argument, nowMs) => run(target, nowMs) ?? 0,
+  };
+}
+
+/** A call with an int both ways or one way: `run` returns the int to give back, or -errno, or WAIT. */
+function int<T>(
+  name: string,
+  command: number,
+  run: (target: T, value: number, nowMs: number) => number,
+): Call<T> {
+  return {
+    name,
+    command,
+    argument: "int",
+    run(target, argument, nowMs) {
+      const value = run(target, argument.getInt32(0, true), nowMs);
+      if (value < 0) return value;
+      argument.setInt32(0, value, true);
+      return 0;
+    },
+  };
+}
+
+/** A call that fills a struct; it comes zeroed. */
+function fill<T>(
+  name: string,
+  command: number,
+  argument: StructDescription,
+  run: (target: T, argument: DataView, nowMs: number) => void,
+): Call<T> {
+  return {
+    name,
+    command,
+    argument,
+    run(target, view, nowMs) {
+      run(target, view, nowMs);
+      return 0;
+    },
+  };
+}
+
+/** What the mixer's calls work on: a mixer, or a dsp, which answers for its mixer. */
+export interface HasMixer {
+  readonly mixer: Mixer;
+}
+
+const { IO, IOR, IOWR } = oss;
+
+function setFormat(dsp: Dsp, afmt: number, nowMs: number): number {
+  const AFMT_QUERY = 0;
+  const { parameters } = dsp;
+  if (afmt !== AFMT_QUERY && formatByAfmt(afmt) !== parameters.format) {
+    if (!dsp.settle(nowMs)) return WAIT;
+    parameters.setFormat(afmt);
+    dsp.playback.close(nowMs);
+  }
+  return parameters.format.afmt;
+}
+
+function setRate(dsp: Dsp, rateHz: number, nowMs: number): number {
+  const { parameters } = dsp;
+  if (rateHz !== 0 && rateHz !== parameters.rateHz) {
+    if (!dsp.settle(nowMs)) return WAIT;
+    parameters.setRate(rateHz);
+    dsp.playback.close(nowMs);
+  }
+  return parameters.rateHz;
+}
+
+function setChannels(dsp: Dsp, channels: number, nowMs: number): number {
+  const { parameters } = dsp;
+  if (channels !== 0 && channels !== parameters.channels) {
+    if (!dsp.settle(nowMs)) return WAIT;
+    parameters.setChannels(channels);
+    dsp.playback.close(nowMs);
+  }
+  return parameters.channels;
+}
+
+/** The calls of /dev/dsp that are not the mixer's. */
+const DSP_ROWS: readonly Call<Dsp>[] = [
+  none("SNDCTL_DSP_RESET", IO("P", 0), (dsp, nowMs) => dsp.playback.reset(nowMs)),
+  none("SNDCTL_DSP_SYNC", IO("P", 1), (dsp, nowMs) => dsp.settle(nowMs) ? 0 : WAIT),
+  int("SNDCTL_DSP_SPEED", IOWR("P", 2), setRate),
+  int("SOUND_PCM_READ_RATE", IOR("P", 2), (dsp) => dsp.parameters.rateHz),
+  int("SNDCTL_DSP_STEREO", IOWR("P", 3), (dsp, stereo, nowMs) => {
+    const channels = setChannels(dsp, stereo ? 2 : 1, nowMs);
+    return channels < 0 ? channels : channels - 1;
+  }),
+  int("SNDCTL_DSP_GETBLKSIZE", IOWR("P", 4), (dsp) => dsp.parameters.fragmentBytes),
+  int("SNDCTL_DSP_SETFMT", IOWR("P", 5), setFormat),
+  int("SOUND_PCM_READ_BITS", IOR("P", 5), (dsp) => dsp.parameters.format.bytes * 8),
+  int("SNDCTL_DSP_CHANNELS", IOWR("P", 6), setChannels),
+  int("SOUND_PCM_READ_CHANNELS", IOR("P", 6), (dsp) => dsp.parameters.channels),
+  none("SNDCTL_DSP_POST", IO("P", 8), (dsp, nowMs) => dsp.playback.post(nowMs)),
+  int("SNDCTL_DSP_SUBDIVIDE", IOWR("P", 9), (dsp, divisor, nowMs) => {
+    const { parameters } = dsp;
+    if (divisor !== 0 && dsp.playback.rebuffer(nowMs) && !parameters.setSubdivision(divisor)) {
+      return -EINVAL;
+    }
+    return parameters.subdivision;
+  }),
+  // A program that plays already keeps its fragments and is told that all is well, as OSS 3 did.
+  int("SNDCTL_DSP_SETFRAGMENT", IOWR("P", 10), (dsp, fragment, nowMs) => {
+    if (dsp.playback.rebuffer(nowMs) && !dsp.parameters.setFragment(fragment)) return -EINVAL;
+    return fragment & 0x7fffffff;
+  }),
+  int("SNDCTL_DSP_GETFMTS", IOR("P", 11), (dsp) => dsp.parameters.formats),
+  fill("SNDCTL_DSP_GETOSPACE", IOR("P", 12, 16), oss.AudioBufInfo, (dsp, info, nowMs) => {
+    const { fragmentBytes, fragments } = dsp.parameters;
+    const bytes = dsp.playback.freeBytes(nowMs);
+    info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
+    info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
+    info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
+    info.setInt32(oss.AudioBufInfo.bytes, bytes, true);
+  }),
+  none("SNDCTL_DSP_NONBLOCK", IO("P", 14), (dsp) => {
+    dsp.nonblocking = true;
+  }),
+  int(
+    "SNDCTL_DSP_GETCAPS",
+    IOR("P", 15),
+    () => oss.DSP_CAP_DUPLEX | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI,
+  ),
+  fill("SNDCTL_DSP_GETOPTR", IOR("P", 18, 12), oss.CountInfo, (dsp, info, nowMs) => {
+    const bytes = dsp.playback.playedBytes(nowMs);
+    info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
+    info.setInt32(oss.CountInfo.blocks, dsp.playback.takeBlocks(nowMs), true);
+    info.setInt32(oss.CountInfo.ptr, bytes % dsp.parameters.bufferBytes, true);
+  }),
+  int(
+    "SNDCTL_DSP_GETODELAY",
+    IOR("P", 23),
+    (dsp, _value, nowMs) => dsp.playback.queuedBytes(nowMs),
+  ),
+  fill("SNDCTL_DSP_GETERROR", IOR("P", 25, 112), oss.AudioErrInfo, (dsp, info) => {
+    info.setInt32(oss.AudioErrInfo.play_underruns, dsp.playback.underruns, true);
+    dsp.playback.underruns = 0; // OSS 4: the counts are of the time since the last call
+  }),
+];
+
+function mixerRead(name: string, channel: number, read: (mixer: Mixer) => number): Call<HasMixer> {
+  return int(name, IOR("M", channel), (target) => read(target.mixer));
+}
+
+function writeInfo(mixer: Mixer, info: DataView): void {
+  writeText(info, oss.MixerInfo.id, "ossp");
+  writeText(info, oss.MixerInfo.name, "OSS proxy");
+  info.setInt32(oss.MixerInfo.modify_counter, mixer.modifications, true);
+}
+
+function writeText(view: DataView, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) view.setUint8(at + i, text.charCodeAt(i));
+}
+
+/** The calls of /dev/mixer, which every dsp answers too. */
+const MIXER_ROWS: readonly Call<HasMixer>[] = [
+  ...oss.MIXER_CHANNELS.flatMap((name, channel) => [
+    mixerRead(
+      `SOUND_MIXER_READ_${name.toUpperCase()}`,
+      channel,
+      (mixer) => mixer.level(channel) ?? -EINVAL,
+    ),
+    int<HasMixer>(
+      `SOUND_MIXER_WRITE_${name.toUpperCase()}`,
+      IOWR("M", channel),
+      ({ mixer }, level) => mixer.setLevel(channel, level) ?? -EINVAL,
+    ),
+  ]),
+  mixerRead("SOUND_MIXER_READ_OUTSRC", oss.SOUND_MIXER_OUTSRC, () => 0),
+  mixerRead("SOUND_MIXER_READ_STEREODEVS", oss.SOUND_MIXER_STEREODEVS, () => MIXER_DEVMASK),
+  mixerRead("SOUND_MIXER_READ_CAPS", oss.SOUND_MIXER_CAPS, () => 0),
+  mixerRead("SOUND_MIXER_READ_RECMASK", oss.SOUND_MIXER_RECMASK, () => 0),
+  mixerRead("SOUND_MIXER_READ_DEVMASK", oss.SOUND_MIXER_DEVMASK, () => MIXER_DEVMASK),
+  mixerRead("SOUND_MIXER_READ_RECSRC", oss.SOUND_MIXER_RECSRC, () => 0),
+  int("SOUND_MIXER_WRITE_RECSRC", IOWR("M", oss.SOUND_MIXER_RECSRC), () => 0),
+  fill(
+    "SOUND_MIXER_INFO",
+    IOR("M", 101, oss.MixerInfo.$size),
+    oss.MixerInfo,
+    ({ mixer }, info) => writeInfo(mixer, info),
+  ),
+  fill(
+    "SOUND_OLD_MIXER_INFO",
+    IOR("M", 101, oss.OldMixerInfo.$size),
+    oss.OldMixerInfo,
+    (_, info) => {
+      writeText(info, oss.OldMixerInfo.id, "ossp");
+      writeText(info, oss.OldMixerInfo.name, "OSS proxy");
+    },
+  ),
+  int("OSS_GETVERSION", IOR("M", 118), () => oss.OSS_VERSION),
+];
+
+function table<T>(...rows: readonly Call<T>[]): ReadonlyMap<number, Call<T>> {
+  return new Map(rows.map((row) => [row.command, row]));
+}
+
+/** The calls of /dev/dsp and /dev/adsp by ioctl number. */
+export const DSP_CALLS: ReadonlyMap<number, Call<Dsp>> = table<Dsp>(...DSP_ROWS, ...MIXER_ROWS);
+
+/** The calls of /dev/mixer by ioctl number. */
+export const MIXER_CALLS: ReadonlyMap<number, Call<HasMixer>> = table(...MIXER_ROWS);
+
+/** The errno for a call that no table has: EINVAL for OSS's groups, as the kernel's OSS answers. */
+export function unknownCall(command: number): number {
+  return "PMXQTC".includes(oss.ioctlGroup(command)) && command > 0xffff ? EINVAL : ENOTTY;
+}

@@ -1,0 +1,129 @@
+// What an open dsp has agreed on: format, rate, channels, and how its buffer is cut into fragments.
+// The rules are OSS's: any order of calls, values out of range moved into it, what is set returned.
+
+import { AFMT_U8, formatByAfmt, FORMATS, type SampleFormat } from "../pcm/format.ts";
+
+/** The limits that SPEED and CHANNELS keep to. */
+export const MIN_RATE_HZ = 1;
+export const MAX_RATE_HZ = 384_000;
+export const MAX_CHANNELS = 8;
+
+/** The most bytes that all fragments have together. */
+export const MAX_BUFFER_BYTES = 4 << 20;
+
+const MIN_FRAGMENT_SHIFT = 4;
+const MAX_FRAGMENT_SHIFT = 20;
+
+// Fragments when the program does not say: a power of two of at most this time, and this many. The
+// buffer is then 170 to 340 ms, as sound cards' drivers made it.
+const DEFAULT_FRAGMENT_SECONDS = 0.0214;
+const DEFAULT_FRAGMENTS = 16;
+
+// A fragment is a wake-up of the program and of the server: shorter ones than this are made longer.
+const MIN_FRAGMENT_SECONDS = 0.001;
+
+const SUPPORTED_FORMATS = FORMATS.reduce((mask, format) => mask | format.afmt, 0);
+
+/** The parameters of an open dsp, from 8 kHz unsigned 8 bit mono on, as OSS opens it. */
+export class Parameters {
+  format: SampleFormat = formatByAfmt(AFMT_U8)!;
+  rateHz = 8000;
+  channels = 1;
+  /** log2 of the fragment size that SETFRAGMENT asked for, 0 when it did not. */
+  #fragmentShift = 0;
+  /** The most fragments that SETFRAGMENT asked for. */
+  #fragmentLimit = 0;
+  /** The divisor that SUBDIVIDE asked for. */
+  #subdivision = 1;
+
+  /** The mask of formats that GETFMTS returns. */
+  get formats(): number {
+    return SUPPORTED_FORMATS;
+  }
+
+  /** Bytes of one sample of every channel. */
+  get frameBytes(): number {
+    return this.format.bytes * this.channels;
+  }
+
+  get bytesPerSecond(): number {
+    return this.frameBytes * this.rateHz;
+  }
+
+  /** Bytes of one fragment, a power of two. */
+  get fragmentBytes(): number {
+    const least = powerOfTwoAbove(this.bytesPerSecond * MIN_FRAGMENT_SECONDS);
+    if (this.#fragmentShift > 0) return Math.max(1 << this.#fragmentShift, least);
+    const most = powerOfTwoBelow(this.bytesPerSecond * DEFAULT_FRAGMENT_SECONDS);
+    return Math.max(1 << MIN_FRAGMENT_SHIFT, least, most / this.#subdivision);
+  }
+
+  /** How many fragments the buffer has: two or more. */
+  get fragments(): number {
+    const size = this.fragmentBytes;
+    const wanted = this.#fragmentShift > 0 && this.#fragmentLimit < NO_FRAGMENT_LIMIT
+      ? this.#fragmentLimit
+      : DEFAULT_FRAGMENTS * Math.max(1, this.#defaultFragmentBytes / size);
+    return Math.max(2, Math.min(Math.floor(wanted), Math.floor(MAX_BUFFER_BYTES / size)));
+  }
+
+  /** Bytes of all fragments. */
+  get bufferBytes(): number {
+    return this.fragmentBytes * this.fragments;
+  }
+
+  get #defaultFragmentBytes(): number {
+    return powerOfTwoBelow(this.bytesPerSecond * DEFAULT_FRAGMENT_SECONDS);
+  }
+
+  /** SETFMT: a format that there is not becomes U8, as the kernel's OSS has it. */
+  setFormat(afmt: number): void {
+    this.format = formatByAfmt(afmt) ?? formatByAfmt(AFMT_U8)!;
+  }
+
+  /** SPEED. */
+  setRate(rateHz: number): void {
+    this.rateHz = Math.max(MIN_RATE_HZ, Math.min(MAX_RATE_HZ, rateHz));
+  }
+
+  /** CHANNELS. */
+  setChannels(channels: number): void {
+    this.channels = Math.max(1, Math.min(MAX_CHANNELS, channels));
+  }
+
+  /**
+   * SETFRAGMENT's argument: the most fragments in the upper half, log2 of their size in the lower.
+   *
+   * @returns false when the size makes no sense
+   */
+  setFragment(argument: number): boolean {
+    const shift = argument & 0xffff;
+    if (shift > 24) return false; // snd-pcm-oss's limit
+    this.#fragmentShift = Math.max(MIN_FRAGMENT_SHIFT, Math.min(MAX_FRAGMENT_SHIFT, shift));
+    this.#fragmentLimit = Math.max(2, argument >>> 16);
+    return true;
+  }
+
+  /** SUBDIVIDE: fragments of a half, a quarter and so on of the default size. */
+  setSubdivision(divisor: number): boolean {
+    if (![1, 2, 4, 8, 16].includes(divisor)) return false;
+    this.#subdivision = divisor;
+    return true;
+  }
+
+  /** The divisor in force. */
+  get subdivision(): number {
+    return this.#subdivision;
+  }
+}
+
+// SETFRAGMENT with this many fragments means: as many as you have.
+const NO_FRAGMENT_LIMIT = 0x7fff;
+
+function powerOfTwoBelow(value: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, value)));
+}
+
+function powerOfTwoAbove(value: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, value)));
+}

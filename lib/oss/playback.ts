@@ -1,0 +1,253 @@
+// The playback half of an open dsp: a ring of fragments between a program that writes and a sink
+// that takes frames at its own pace. It never waits: what a program must wait for, its caller parks.
+
+import { EIO } from "../../ffi/libc.ts";
+import type { Client, Sink, SinkStream } from "../backend/sink.ts";
+import { RingBuffer } from "../buffer/ring.ts";
+import { applyGain } from "../pcm/volume.ts";
+import type { Parameters } from "./parameters.ts";
+
+/** The linear gains that a mixer lays on a stream. */
+export interface Gain {
+  readonly left: number;
+  readonly right: number;
+}
+
+/** What playback needs of its surroundings. */
+export interface PlaybackHost {
+  readonly sink: Sink;
+  readonly client: Client;
+  readonly gain: Gain;
+  /** Takes one line about the sink's failure. */
+  warn(message: string): void;
+}
+
+/** The ring, the stream behind it, and the pointers that OSS reports. Times are milliseconds. */
+export class Playback {
+  /** When `pump` has something to do next; Infinity while nothing moves. */
+  dueMs = Infinity;
+
+  /** How often the sink found nothing to play while the program had not said that it was done. */
+  underruns = 0;
+
+  readonly #parameters: Parameters;
+  readonly #host: PlaybackHost;
+  #ring: RingBuffer | undefined;
+  #stream: SinkStream | undefined;
+  #scratch = new Uint8Array(0);
+  #running = false;
+  #draining = false;
+  /** When data that does not fill a fragment begins to play all the same. */
+  #startMs = Infinity;
+  /** Bytes that have left the ring for the sink since the open. */
+  #playedBytes = 0;
+  /** Fragments completed at the last GETOPTR. */
+  #reportedBlocks = 0;
+  #failed = false;
+
+  constructor(parameters: Parameters, host: PlaybackHost) {
+    this.#parameters = parameters;
+    this.#host = host;
+  }
+
+  /** Whether the sink has failed: writes get EIO until a reset. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** Whether there is nothing to be played: less than a frame is left. */
+  get drained(): boolean {
+    return (this.#ring?.length ?? 0) < this.#parameters.frameBytes;
+  }
+
+  /** Bytes that wait to be played at this moment. */
+  queuedBytes(nowMs: number): number {
+    return (this.#ring?.length ?? 0) - this.#dueBytes(nowMs);
+  }
+
+  /** Bytes that can be written at this moment. */
+  freeBytes(nowMs: number): number {
+    return this.#parameters.bufferBytes - this.queuedBytes(nowMs);
+  }
+
+  /** Whether poll(2) says that the program can write: a fragment is free. */
+  writable(nowMs: number): boolean {
+    return this.#failed || this.freeBytes(nowMs) >= this.#parameters.fragmentBytes;
+  }
+
+  /** Bytes played since the open. */
+  playedBytes(nowMs: number): number {
+    return this.#playedBytes + this.#dueBytes(nowMs);
+  }
+
+  /** Fragments completed since this was last asked. */
+  takeBlocks(nowMs: number): number {
+    const blocks = Math.floor(this.playedBytes(nowMs) / this.#parameters.fragmentBytes);
+    const since = blocks - this.#reportedBlocks;
+    this.#reportedBlocks = blocks;
+    return Math.max(0, since);
+  }
+
+  // What the sink's clock has played of the ring, though it has not been moved there yet.
+  #dueBytes(nowMs: number): number {
+    if (!this.#running) return 0;
+    const { frameBytes } = this.#parameters;
+    const frames = Math.floor(this.#ring!.length / frameBytes);
+    return Math.min(this.#stream!.room(nowMs), frames) * frameBytes;
+  }
+
+  /**
+   * Takes what there is room for.
+   *
+   * @returns the bytes taken, or -errno
+   */
+  write(bytes: Uint8Array<ArrayBuffer>, start: number, length: number, nowMs: number): number {
+    if (this.#failed) return -EIO;
+    const ring = this.#ring ??= new RingBuffer(this.#parameters.bufferBytes);
+    let taken = ring.write(bytes, start, length);
+    if (taken < length && this.#running) {
+      this.pump(nowMs);
+      taken += ring.write(bytes, start + taken, length - taken);
+    }
+    this.#draining = false;
+    if (!this.#running) this.#considerStart(nowMs);
+    this.#schedule(nowMs);
+    if (this.dueMs <= nowMs) this.pump(nowMs);
+    return this.#failed ? -EIO : taken;
+  }
+
+  // A fragment starts the sound, or a full buffer; less than that waits for more, but not for long.
+  #considerStart(nowMs: number): void {
+    const { fragmentBytes, bytesPerSecond } = this.#parameters;
+    if (this.#ring!.length >= fragmentBytes) this.#start(nowMs);
+    else if (this.#startMs === Infinity) {
+      this.#startMs = nowMs + fragmentBytes * 1000 / bytesPerSecond;
+    }
+  }
+
+  #start(nowMs: number): void {
+    this.#startMs = Infinity;
+    if (this.drained) return;
+    const { format, rateHz, channels } = this.#parameters;
+    try {
+      this.#stream ??= this.#host.sink.open({ format, rateHz, channels }, this.#host.client);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#stream.start(nowMs);
+    this.#running = true;
+  }
+
+  #stop(nowMs: number): void {
+    this.#stream?.stop(nowMs);
+    this.#running = false;
+    this.#startMs = Infinity;
+  }
+
+  #fail(error: unknown): void {
+    this.#host.warn(`sound is lost: ${(error as Error).message}`);
+    this.#failed = true;
+    this.#running = false;
+    this.#startMs = Infinity;
+    this.#ring?.clear();
+    this.#closeStream();
+  }
+
+  #closeStream(): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    try {
+      stream?.close();
+    } catch (error) {
+      if (!this.#failed) this.#host.warn(`sound is lost: ${(error as Error).message}`);
+    }
+  }
+
+  /** Moves to the sink what it has room for; to be called at `dueMs`, and harmless at any time. */
+  pump(nowMs: number): void {
+    if (!this.#running && nowMs >= this.#startMs) this.#start(nowMs);
+    if (this.#running) this.#move(nowMs);
+    this.#schedule(nowMs);
+  }
+
+  #move(nowMs: number): void {
+    const ring = this.#ring!;
+    const stream = this.#stream!;
+    const { frameBytes, format, channels } = this.#parameters;
+    const frames = Math.min(stream.room(nowMs), Math.floor(ring.length / frameBytes));
+    if (frames > 0) {
+      const bytes = frames * frameBytes;
+      if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(ring.capacity);
+      ring.read(this.#scratch, bytes);
+      const { left, right } = this.#host.gain;
+      applyGain(format, this.#scratch, 0, bytes, channels, left, right);
+      this.#playedBytes += bytes;
+      try {
+        stream.write(this.#scratch, frames, nowMs);
+      } catch (error) {
+        return this.#fail(error);
+      }
+    }
+    if (!this.drained) return;
+    if (this.#draining) {
+      this.#stop(nowMs);
+    } else if (!stream.free) {
+      this.underruns++;
+      this.#stop(nowMs);
+    }
+  }
+
+  #schedule(nowMs: number): void {
+    this.dueMs = this.#startMs;
+    if (!this.#running) return;
+    const { frameBytes, fragmentBytes } = this.#parameters;
+    const queued = Math.floor(this.#ring!.length / frameBytes);
+    if (queued === 0) {
+      this.dueMs = Infinity; // a free sink that waits for more
+      return;
+    }
+    const toFragment = fragmentBytes - this.#playedBytes % fragmentBytes;
+    const frames = Math.min(queued, Math.max(1, Math.ceil(toFragment / frameBytes)));
+    this.dueMs = this.#stream!.room(nowMs) >= frames
+      ? nowMs
+      : this.#stream!.timeOfRoom(frames, nowMs);
+  }
+
+  /** POST: what is there begins to play, though it does not fill a fragment. */
+  post(nowMs: number): void {
+    if (!this.#running && this.#ring) this.#start(nowMs);
+    this.pump(nowMs);
+  }
+
+  /** SYNC, close: as POST, and the end of it is no underrun. `drained` tells when it is done. */
+  drain(nowMs: number): void {
+    this.#draining = true;
+    this.post(nowMs);
+    if (this.drained) this.#ring?.clear(); // the part of a frame that may be left is not sound
+  }
+
+  /** RESET: forgets what was not played. */
+  reset(nowMs: number): void {
+    this.#stop(nowMs);
+    this.#ring?.clear();
+    this.#failed = false;
+    this.#draining = false;
+    this.#schedule(nowMs);
+  }
+
+  /** SETFRAGMENT: the ring is cut anew if nothing is in it; false when something is. */
+  rebuffer(nowMs: number): boolean {
+    if (!this.drained) return false;
+    this.#stop(nowMs);
+    this.#ring = undefined;
+    this.#schedule(nowMs);
+    return true;
+  }
+
+  /** The parameters have changed, or the file closes: what follows is another stream. */
+  close(nowMs: number): void {
+    this.reset(nowMs);
+    this.#closeStream();
+    this.#ring = undefined;
+  }
+}

@@ -1,0 +1,69 @@
+// A C struct as a table of field offsets, computed from the field types as the C ABI of 64-bit
+// Linux lays them out (natural alignment). The wire protocol and the ioctl arguments are such
+// tables; tests/native/layout_test.ts checks each against the C compiler's offsetof.
+
+/** What describes a struct as a whole. */
+export interface StructDescription {
+  /** The struct's name in its C header, e.g. "fuse_in_header". */
+  readonly $name: string;
+  /** sizeof. */
+  readonly $size: number;
+  /** The alignment of its widest member. */
+  readonly $align: number;
+  /** The field names in order. */
+  readonly $fields: readonly string[];
+}
+
+/** Field types: integers by width and sign, a number of bytes (char[n]), or a struct. */
+export type FieldType = "u8" | "u16" | "u32" | "i32" | "u64" | "i64" | number | StructDescription;
+
+/** A struct's offsets by field name, and its description. */
+export type Struct<F extends string> = Readonly<Record<F, number>> & StructDescription;
+
+const WIDTH = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8 };
+
+function sizeAndAlign(type: FieldType): [number, number] {
+  if (typeof type === "number") return [type, 1];
+  if (typeof type === "string") return [WIDTH[type], WIDTH[type]];
+  return [type.$size, type.$align];
+}
+
+/**
+ * Lays out a struct.
+ *
+ * @param name its name in C
+ * @param fields its members in order
+ */
+export function struct<F extends string>(name: string, fields: Record<F, FieldType>): Struct<F> {
+  const offsets: Record<string, number> = {};
+  let end = 0;
+  let widest = 1;
+  for (const field of Object.keys(fields) as F[]) {
+    const [size, align] = sizeAndAlign(fields[field]);
+    end = Math.ceil(end / align) * align;
+    offsets[field] = end;
+    end += size;
+    widest = Math.max(widest, align);
+  }
+  return Object.freeze({
+    ...offsets,
+    $name: name,
+    $size: Math.ceil(end / widest) * widest,
+    $align: widest,
+    $fields: Object.keys(fields),
+  }) as unknown as Struct<F>;
+}
+
+/**
+ * A 64-bit field as a number. Exact below 2^53, which covers every id that the kernel or this
+ * program hands out; larger ones round, and so match nothing.
+ */
+export function getU64(view: DataView, offset: number): number {
+  return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 0x1_0000_0000;
+}
+
+/** Writes a non-negative integer below 2^53 as a 64-bit field. */
+export function setU64(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value % 0x1_0000_0000, true);
+  view.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000), true);
+}

@@ -1,0 +1,52 @@
+// ossp: OSS devices from user space. Finds the subcommand and runs it.
+
+import { EX_SOFTWARE, EX_USAGE, Failure } from "./lib/cli/failure.ts";
+import type { Subcommand } from "./lib/cli/options.ts";
+import { PLAY } from "./lib/cli/play.ts";
+import { RUN } from "./lib/cli/run.ts";
+import config from "./deno.json" with { type: "json" };
+
+const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY];
+
+function help(): string {
+  const width = Math.max(...SUBCOMMANDS.map(({ name, operands }) => name.length + operands.length));
+  return [
+    "Usage: ossp SUBCOMMAND ...",
+    "",
+    "OSS devices (/dev/dsp, /dev/mixer) from user space.",
+    "",
+    ...SUBCOMMANDS.map(({ name, operands, about }) =>
+      `  ${`${name} ${operands}`.padEnd(width + 3)}${about.split(/[.:] ?/)[0]}`
+    ),
+    "",
+    "ossp SUBCOMMAND --help says more. ossp --version prints the version.",
+  ].join("\n");
+}
+
+async function main(args: string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === "--version") {
+    console.log(`ossp ${config.version}`);
+    return 0;
+  }
+  if (name === "--help" || name === "help") {
+    console.log(help());
+    return 0;
+  }
+  const subcommand = SUBCOMMANDS.find((candidate) => candidate.name === name);
+  if (!subcommand) {
+    console.error(
+      name === undefined ? help() : `ossp: ${name}: no such subcommand (see ossp --help)`,
+    );
+    return EX_USAGE;
+  }
+  try {
+    return await subcommand.run(rest);
+  } catch (error) {
+    const message = error instanceof Failure ? error.message : (error as Error).stack ?? error;
+    console.error(`ossp: ${message}`);
+    return error instanceof Failure ? error.status : EX_SOFTWARE;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
