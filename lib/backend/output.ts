@@ -77,7 +77,7 @@ export class OutputFile {
       const samples = frames * this.#frameSamples;
       length = samples * this.#encoding.bytesPerSample;
       if (this.#encoded.length < length) this.#encoded = new Uint8Array(length);
-      this.#encoding.transcode(bytes, 0, this.#encoded, 0, samples);
+      this.#encoding.transcode(bytes, this.#encoded, samples);
       bytes = this.#encoded;
     }
     this.#append(bytes, length);

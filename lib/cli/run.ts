@@ -134,7 +134,7 @@ async function run(args: string[]): Promise<number> {
     });
     log.write("info", `serving ${paths.join(" ")}`);
     if (command.length === 0) return await serve(daemon);
-    const words = [...identityWords(identity ?? { uid: Deno.uid(), gid: Deno.gid() }), ...command];
+    const words = [...identityWords(identity ?? ownIdentity()), ...command];
     const status = await Promise.race([runCommand(words), daemon.ended.then(() => undefined)]);
     daemon.stop();
     await daemon.ended;
@@ -226,6 +226,10 @@ function requireFuse(): void {
   );
 }
 
+function ownIdentity(): Identity {
+  return { uid: Deno.uid()!, gid: Deno.gid()! };
+}
+
 function parseIdentity(text: string | undefined): Identity | undefined {
   if (text === undefined) return undefined;
   const [uid, gid] = text.split(":").map(Number);
@@ -245,7 +249,8 @@ function enterOwnNamespace(args: string[]): never {
           "kernel.apparmor_restrict_unprivileged_userns=0; or run as root",
     );
   }
-  enterNamespace([...selfCommand(), "run", `--namespace=${Deno.uid()}:${Deno.gid()}`, ...args]);
+  const { uid, gid } = ownIdentity();
+  enterNamespace([...selfCommand(), "run", `--namespace=${uid}:${gid}`, ...args]);
 }
 
 /** The folder to mount on, ready to be mounted, and what takes it away again. */

@@ -3,5 +3,6 @@
 /** The words that run this program; a subcommand follows. */
 export function selfCommand(): string[] {
   if (Deno.build.standalone) return [Deno.execPath()];
-  return [Deno.execPath(), "run", "--allow-all", "--no-lock", "--quiet", Deno.mainModule];
+  const bundled = Deno.mainModule.endsWith(".js") ? ["--no-config"] : [];
+  return [Deno.execPath(), "run", "--allow-all", "--quiet", ...bundled, Deno.mainModule];
 }

@@ -1,6 +1,6 @@
 // The data plane: devices, their front end and the sink in one loop, until it is told to stop.
 
-import { MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { read } from "../../ffi/libc.ts";
 import { openSink } from "../backend/open.ts";
 import type { Sink } from "../backend/sink.ts";

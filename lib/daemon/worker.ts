@@ -1,6 +1,6 @@
 // The thread of the data plane. Its first message is its configuration; it ends with its engine.
 
-import { MessagePort } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
 import { Engine } from "./engine.ts";
 import type { EngineConfig, EngineEvent } from "./messages.ts";
 

@@ -26,12 +26,21 @@ export function createCharacterDevice(
     if (poll(channel.fd, POLLIN, INIT_TIMEOUT_MS) === 0 || !channel.serve()) break;
   }
   const { device, major, minor } = character;
-  if (channel.session.ready && exists(`/sys/class/cuse/${device.name}`)) return channel;
+  if (channel.session.ready && exists(`/sys/class/cuse/${device.name}`)) {
+    openToAll(`/dev/${device.name}`);
+    return channel;
+  }
   channel.close();
   throw new Error(
     `/dev/${device.name}: the kernel refused the device (is its name or number ` +
       `${major}:${minor} taken by another driver?)`,
   );
+}
+
+/** Where no udev rule says who may open the device, everybody may. */
+function openToAll(path: string): void {
+  const { mode } = Deno.statSync(path);
+  if (mode !== null && (mode & 0o077) === 0) Deno.chmodSync(path, 0o666);
 }
 
 function exists(path: string): boolean {

@@ -6,7 +6,7 @@
 import { EINVAL, EIO, ENOENT, ENOSYS, EPROTO } from "../../ffi/libc.ts";
 import { getU64, setU64 } from "../struct.ts";
 import * as abi from "./abi.ts";
-import type { Caller, Device, OpenFile } from "./device.ts";
+import type { Device, OpenFile } from "./device.ts";
 import type { Directory } from "./directory.ts";
 
 const { Opcode, InHeader, OutHeader } = abi;

@@ -104,15 +104,14 @@ export class Playback {
   write(bytes: Uint8Array<ArrayBuffer>, start: number, length: number, nowMs: number): number {
     if (this.#failed) return -EIO;
     const ring = this.#ring ??= new RingBuffer(this.#parameters.bufferBytes);
-    let taken = ring.write(bytes, start, length);
-    if (taken < length && this.#running) {
-      this.pump(nowMs);
-      taken += ring.write(bytes, start + taken, length - taken);
-    }
     this.#draining = false;
-    if (!this.#running) this.#considerStart(nowMs);
+    let taken = 0;
+    do {
+      taken += ring.write(bytes, start + taken, length - taken);
+      if (!this.#running) this.#considerStart(nowMs);
+      if (taken < length || this.#stream?.free) this.#move(nowMs);
+    } while (taken < length && ring.free > 0 && !this.#failed);
     this.#schedule(nowMs);
-    if (this.dueMs <= nowMs) this.pump(nowMs);
     return this.#failed ? -EIO : taken;
   }
 
@@ -166,11 +165,12 @@ export class Playback {
   /** Moves to the sink what it has room for; to be called at `dueMs`, and harmless at any time. */
   pump(nowMs: number): void {
     if (!this.#running && nowMs >= this.#startMs) this.#start(nowMs);
-    if (this.#running) this.#move(nowMs);
+    this.#move(nowMs);
     this.#schedule(nowMs);
   }
 
   #move(nowMs: number): void {
+    if (!this.#running) return;
     const ring = this.#ring!;
     const stream = this.#stream!;
     const { frameBytes, format, channels } = this.#parameters;
@@ -190,6 +190,7 @@ export class Playback {
     }
     if (!this.drained) return;
     if (this.#draining) {
+      ring.clear(); // the part of a frame that may be left is not sound
       this.#stop(nowMs);
     } else if (!stream.free) {
       this.underruns++;
@@ -223,7 +224,7 @@ export class Playback {
   drain(nowMs: number): void {
     this.#draining = true;
     this.post(nowMs);
-    if (this.drained) this.#ring?.clear(); // the part of a frame that may be left is not sound
+    if (this.drained) this.#ring?.clear();
   }
 
   /** RESET: forgets what was not played. */

@@ -1,0 +1,209 @@
+// The sink that mixes all streams into one file of a format of its own. Its time line advances only
+// while something plays, so the file holds no silence between sounds.
+
+import { mapChannels } from "../pcm/channels.ts";
+import { type ClockKind, FrameClock } from "../pcm/clock.ts";
+import { Resampler } from "../pcm/resample.ts";
+import { type FileKind, OutputFile } from "./output.ts";
+import { PIPE_RETRY_MS } from "./files.ts";
+import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
+
+// How far one stream of a free-running mix may be ahead of another.
+const WINDOW_SECONDS = 1;
+
+// A stream of a free-running mix that brings nothing for so long is waited for no more.
+const STALL_MS = 100;
+
+/** All streams in one file. */
+export class MixedFileSink implements Sink {
+  readonly #inputs = new Set<MixInput>();
+  #file: OutputFile | undefined;
+  /** The sum of what the inputs have brought, from the frame `#written` on. */
+  #bus: Float64Array<ArrayBuffer>;
+  #encoded: Uint8Array<ArrayBuffer>;
+  /** The frames in the file. */
+  #written = 0;
+  /** The frame after the last one that an input has brought. */
+  #end = 0;
+  /** The time line of a real clock: which frame it was when the first of the inputs started. */
+  #originFrame = 0;
+  #originMs = 0;
+
+  constructor(
+    readonly path: string,
+    readonly kind: FileKind,
+    readonly clock: ClockKind,
+    readonly parameters: PcmParameters,
+  ) {
+    const frames = Math.ceil(parameters.rateHz * WINDOW_SECONDS);
+    this.#bus = new Float64Array(frames * parameters.channels);
+    this.#encoded = new Uint8Array(frames * parameters.channels * parameters.format.bytes);
+  }
+
+  open(parameters: PcmParameters, _client: Client): SinkStream {
+    this.#file ??= new OutputFile(this.path, this.kind, this.parameters);
+    const input = new MixInput(this, parameters);
+    this.#inputs.add(input);
+    return input;
+  }
+
+  close(): void {
+    for (const input of this.#inputs) input.close();
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  /** Whether the file takes more: a pipe's reader may be slow. */
+  get ready(): boolean {
+    return this.#file!.ready;
+  }
+
+  /** The first frame that is not in the file yet. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** The frame at which an input that starts now joins. */
+  join(nowMs: number): number {
+    if (this.clock === "free") return this.#written;
+    if (![...this.#inputs].some((input) => input.active)) {
+      this.#originFrame = this.#end;
+      this.#originMs = nowMs;
+    }
+    const passed = Math.floor((nowMs - this.#originMs) * this.parameters.rateHz / 1000);
+    return Math.max(this.#written, this.#originFrame + passed);
+  }
+
+  /** Adds `frames` frames of the sink's channels to the sum, from frame `position` on. */
+  add(position: number, samples: Float64Array<ArrayBuffer>, frames: number): void {
+    const { channels } = this.parameters;
+    const at = (position - this.#written) * channels;
+    const count = frames * channels;
+    if (at + count > this.#bus.length) {
+      const grown = new Float64Array(2 * (at + count));
+      grown.set(this.#bus);
+      this.#bus = grown;
+    }
+    for (let i = 0; i < count; i++) this.#bus[at + i] += samples[i];
+    this.#end = Math.max(this.#end, position + frames);
+  }
+
+  /** Forgets an input and writes what only waited for it. */
+  remove(input: MixInput, nowMs: number): void {
+    this.#inputs.delete(input);
+    this.flush(nowMs);
+  }
+
+  /**
+   * Writes what all inputs have gone past.
+   *
+   * @throws {SystemError} if it could not be written
+   */
+  flush(nowMs: number): void {
+    let end = this.#end;
+    for (const input of this.#inputs) {
+      const waitedFor = input.active &&
+        (this.clock === "real" || nowMs - input.lastWriteMs <= STALL_MS);
+      if (waitedFor) end = Math.min(end, input.position);
+    }
+    const frames = end - this.#written;
+    if (frames <= 0) return;
+    const { channels, format } = this.parameters;
+    const count = frames * channels;
+    const bytes = count * format.bytes;
+    if (this.#encoded.length < bytes) this.#encoded = new Uint8Array(bytes);
+    format.encode(this.#bus, 0, this.#encoded, 0, count);
+    this.#bus.copyWithin(0, count, (this.#end - this.#written) * channels);
+    this.#bus.fill(0, (this.#end - end) * channels, (this.#end - this.#written) * channels);
+    this.#written = end;
+    this.#file!.write(this.#encoded, frames);
+  }
+}
+
+/** One stream of the mix. */
+class MixInput implements SinkStream {
+  readonly free: boolean;
+  /** Whether the mix waits for what this input brings. */
+  active = false;
+  /** The frame of the mix that its next one is added to. */
+  position = 0;
+  lastWriteMs = 0;
+  readonly #sink: MixedFileSink;
+  readonly #parameters: PcmParameters;
+  readonly #clock: FrameClock;
+  readonly #resampler: Resampler | undefined;
+  #decoded = new Float64Array(0);
+  #mapped = new Float64Array(0);
+
+  constructor(sink: MixedFileSink, parameters: PcmParameters) {
+    this.free = sink.clock === "free";
+    this.#sink = sink;
+    this.#parameters = parameters;
+    this.#clock = new FrameClock(sink.clock, parameters.rateHz);
+    const { rateHz, channels } = sink.parameters;
+    if (parameters.rateHz !== rateHz) {
+      this.#resampler = new Resampler(parameters.rateHz, rateHz, channels);
+    }
+  }
+
+  start(nowMs: number): void {
+    this.#clock.start(nowMs);
+    this.position = Math.max(this.position, this.#sink.join(nowMs));
+    this.lastWriteMs = nowMs;
+    this.active = true;
+  }
+
+  stop(nowMs: number): void {
+    if (!this.active) return;
+    this.#clock.stop();
+    this.active = false;
+    this.#sink.flush(nowMs);
+  }
+
+  room(nowMs: number): number {
+    if (!this.#sink.ready) return 0;
+    const due = this.#clock.due(nowMs);
+    if (due !== Infinity) return due;
+    this.#sink.flush(nowMs);
+    const ahead = (this.position - this.#sink.written) / this.#sink.parameters.rateHz;
+    return Math.max(0, Math.floor((WINDOW_SECONDS - ahead) * this.#parameters.rateHz));
+  }
+
+  timeOfRoom(frames: number, nowMs: number): number {
+    const due = this.#clock.timeOf(frames, nowMs);
+    return this.#sink.ready ? due : Math.max(due, nowMs + PIPE_RETRY_MS);
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {
+    this.#clock.take(frames);
+    this.lastWriteMs = nowMs;
+    this.position = Math.max(this.position, this.#sink.written);
+    const { format, channels } = this.#parameters;
+    const into = this.#sink.parameters.channels;
+    if (this.#decoded.length < frames * channels) {
+      this.#decoded = new Float64Array(frames * channels);
+      this.#mapped = new Float64Array(frames * into);
+    }
+    format.decode(bytes, 0, this.#decoded, 0, frames * channels);
+    mapChannels(this.#decoded, channels, this.#mapped, into, frames);
+    this.#add(this.#mapped, frames);
+    this.#sink.flush(nowMs);
+  }
+
+  #add(samples: Float64Array<ArrayBuffer>, frames: number): void {
+    const made = this.#resampler ? this.#resampler.process(samples, frames) : frames;
+    this.#sink.add(this.position, this.#resampler?.output ?? samples, made);
+    this.position += made;
+  }
+
+  close(): void {
+    const nowMs = performance.now();
+    this.active = false;
+    if (this.#resampler) {
+      const made = this.#resampler.flush();
+      this.#sink.add(this.position, this.#resampler.output, made);
+      this.#resampler.close();
+    }
+    this.#sink.remove(this, nowMs);
+  }
+}

@@ -1,0 +1,187 @@
+// The playback half of a dsp against a sink whose clock the test moves by hand.
+
+import { assert, assertEquals } from "@std/assert";
+import { EIO, ENOSPC, SystemError } from "../../ffi/libc.ts";
+import type { Sink, SinkStream } from "../../lib/backend/sink.ts";
+import { Parameters } from "../../lib/oss/parameters.ts";
+import { Playback } from "../../lib/oss/playback.ts";
+import { FrameClock } from "../../lib/pcm/clock.ts";
+
+/** 1000 Hz U8 mono with fragments of 16 bytes, four of them: a byte is a millisecond. */
+function harness(kind: "real" | "free" = "real") {
+  const heard: number[] = [];
+  const state = { fails: false, opened: 0, closed: 0 };
+  const sink: Sink = {
+    open({ rateHz }): SinkStream {
+      state.opened++;
+      const clock = new FrameClock(kind, rateHz);
+      return {
+        free: kind === "free",
+        start: (now) => clock.start(now),
+        stop: () => clock.stop(),
+        room: (now) => clock.due(now),
+        timeOfRoom: (frames, now) => clock.timeOf(frames, now),
+        write(bytes, frames) {
+          if (state.fails) throw new SystemError(ENOSPC, "write", "disk");
+          clock.take(frames);
+          heard.push(...bytes.subarray(0, frames));
+        },
+        close: () => state.closed++,
+      };
+    },
+    close() {},
+  };
+  const parameters = new Parameters();
+  parameters.setRate(1000);
+  parameters.setFragment(4 << 16 | 4);
+  const warnings: string[] = [];
+  const playback = new Playback(parameters, {
+    sink,
+    client: { pid: 1, command: "test" },
+    gain: { left: 1, right: 1 },
+    warn: (message) => warnings.push(message),
+  });
+  let next = 0;
+  /** Writes `count` more bytes of 0, 1, 2 and so on; returns how many were taken. */
+  const write = (count: number, now: number): number => {
+    const bytes = Uint8Array.from({ length: count }, (_, i) => (next + i) & 0xff);
+    const taken = playback.write(bytes, 0, count, now);
+    if (taken > 0) next += taken;
+    return taken;
+  };
+  /** Lets time pass until `until`, pumping whenever it is due. */
+  const run = (until: number): void => {
+    while (playback.dueMs <= until) playback.pump(playback.dueMs);
+  };
+  const isCount = () => heard.every((byte, i) => byte === (i & 0xff));
+  return { playback, parameters, heard, state, warnings, write, run, isCount };
+}
+
+Deno.test("a fragment starts the sound, and it takes its time", () => {
+  const { playback, heard, write, run } = harness();
+  assertEquals(write(32, 0), 32);
+  run(10);
+  assertEquals(heard.length, 0);
+  assertEquals(playback.queuedBytes(10), 22);
+  assertEquals(playback.playedBytes(10), 10);
+  run(16);
+  assertEquals(heard.length, 16);
+  run(100);
+  assertEquals(heard.length, 32);
+  assertEquals(playback.underruns, 1);
+});
+
+Deno.test("less than a fragment begins after a fragment's time, or at once by POST", () => {
+  const { heard, playback, write, run } = harness();
+  write(5, 0);
+  run(15);
+  assertEquals(heard.length, 0);
+  run(21);
+  assertEquals(heard.length, 5);
+  write(5, 100);
+  playback.post(100);
+  run(105);
+  assertEquals(heard.length, 10);
+});
+
+Deno.test("a full buffer takes no more, until time has passed", () => {
+  const { playback, write } = harness();
+  assertEquals(write(100, 0), 64);
+  assertEquals(write(1, 0), 0);
+  assertEquals(playback.freeBytes(7), 7);
+  assert(!playback.writable(15));
+  assert(playback.writable(16));
+  assertEquals(write(100, 7), 7);
+});
+
+Deno.test("after an underrun the sound goes on with the next fragment, nothing lost or doubled", () => {
+  const { playback, heard, write, run, isCount } = harness();
+  for (let round = 0; round < 20; round++) {
+    write(16 + round, round * 1000);
+    run(round * 1000 + 900);
+  }
+  assertEquals(heard.length, 20 * 16 + 190);
+  assert(isCount());
+  assertEquals(playback.underruns, 20);
+  assertEquals(playback.playedBytes(1e6), heard.length);
+});
+
+Deno.test("draining plays everything and is no underrun", () => {
+  const { playback, heard, write, run } = harness();
+  write(40, 0);
+  playback.drain(0);
+  assert(!playback.drained);
+  run(39);
+  assert(!playback.drained);
+  run(40);
+  assert(playback.drained);
+  assertEquals(heard.length, 40);
+  assertEquals(playback.underruns, 0);
+});
+
+Deno.test("the part of a frame that is left at the end is dropped, and frames stay whole", () => {
+  const { playback, parameters, heard, write, run } = harness();
+  parameters.setChannels(2);
+  write(33, 0);
+  playback.drain(0);
+  run(1000);
+  assertEquals(heard.length, 16);
+  assert(playback.drained);
+  assertEquals(playback.queuedBytes(1000), 0);
+});
+
+Deno.test("RESET forgets what was not played", () => {
+  const { playback, heard, write, run } = harness();
+  write(64, 0);
+  run(16);
+  playback.reset(20);
+  run(1000);
+  assertEquals(heard.length, 16);
+  assertEquals(playback.freeBytes(1000), 64);
+});
+
+Deno.test("GETOPTR's blocks are those since the last call", () => {
+  const { playback, write, run } = harness();
+  write(64, 0);
+  assertEquals(playback.takeBlocks(0), 0);
+  assertEquals(playback.takeBlocks(35), 2);
+  assertEquals(playback.takeBlocks(40), 0);
+  run(64);
+  assertEquals(playback.takeBlocks(100), 2);
+});
+
+Deno.test("a sink without a clock takes everything at once", () => {
+  const { playback, heard, write, isCount } = harness("free");
+  for (let i = 0; i < 100; i++) assertEquals(write(64, 0), 64);
+  assertEquals(heard.length, 6400);
+  assert(isCount());
+  assertEquals(playback.underruns, 0);
+  assert(playback.drained);
+});
+
+Deno.test("a sink that fails is EIO to the program, said once, until a RESET", () => {
+  const { playback, state, warnings, write, run } = harness();
+  write(64, 0);
+  state.fails = true;
+  run(100);
+  assert(playback.failed);
+  assertEquals(write(64, 100), -EIO);
+  assertEquals(write(64, 200), -EIO);
+  assertEquals(warnings.length, 1);
+  assertEquals(warnings[0], "sound is lost: disk: write: ENOSPC (No space left on device)");
+  state.fails = false;
+  playback.reset(300);
+  assertEquals(write(16, 300), 16);
+  run(400);
+  assertEquals(state.opened, 2);
+});
+
+Deno.test("new parameters are a new stream of the sink", () => {
+  const { playback, state, write, run } = harness();
+  write(16, 0);
+  run(16);
+  playback.close(100);
+  write(16, 100);
+  run(200);
+  assertEquals(state, { fails: false, opened: 2, closed: 1 });
+});
