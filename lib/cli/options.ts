@@ -100,22 +100,41 @@ export function wholeNumber(
   throw usage(command.name, `--${name} ${text}: a whole number from ${least} to ${most} is wanted`);
 }
 
+const HELP_COLUMNS = 100;
+
+/** Breaks a text into lines of at most `columns` characters where it has spaces. */
+function wrap(text: string, columns: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line === "") lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= columns) lines[lines.length - 1] += ` ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** What the help says of an option: its line, its choices, its default. */
+export function optionAbout({ about, choices, default: preset }: Option): string {
+  const what = choices ? `${about}: ${choices.join(", ")}` : about;
+  return preset ? `${what} [${preset}]` : what;
+}
+
 /** The help text of a subcommand. */
 export function helpText(command: Subcommand): string {
   const shown = [...command.options, HELP].filter((option) => !option.hidden);
   const left = shown.map(({ name, value }) => `  --${name}${value ? ` ${value}` : ""}`);
-  const width = Math.max(...left.map((text) => text.length)) + 2;
-  const lines = shown.map((option, i) => {
-    const choices = option.choices ? ` (${option.choices.join(", ")})` : "";
-    const preset = option.default !== undefined ? ` [${option.default}]` : "";
-    return left[i].padEnd(width) + option.about + choices + preset;
-  });
+  const indent = Math.max(...left.map((text) => text.length)) + 2;
+  const lines = shown.flatMap((option, i) =>
+    wrap(optionAbout(option), HELP_COLUMNS - indent)
+      .map((line, k) => (k === 0 ? left[i] : "").padEnd(indent) + line)
+  );
   return [
     `Usage: ossp ${command.name} [OPTION...] ${command.operands}`,
     "",
-    command.about,
+    ...wrap(command.about, HELP_COLUMNS),
     "",
     ...lines,
-    ...(command.notes ? ["", command.notes] : []),
+    ...(command.notes ? ["", ...wrap(command.notes, HELP_COLUMNS)] : []),
   ].join("\n");
 }

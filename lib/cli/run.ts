@@ -29,9 +29,8 @@ const DEV_FOLDER = "ossp";
 export const RUN: Subcommand = {
   name: "run",
   operands: "[-- COMMAND ARG...]",
-  about:
-    "Serve OSS devices. With COMMAND, run it with them at /dev/dsp, /dev/adsp and /dev/mixer, and\n" +
-    "exit with its status; without, serve until SIGINT or SIGTERM.",
+  about: "Serve OSS devices. With COMMAND, run it with them at /dev/dsp, /dev/adsp and " +
+    "/dev/mixer, and exit with its status; without, serve until SIGINT or SIGTERM.",
   options: [
     {
       name: "frontend",
@@ -74,12 +73,12 @@ export const RUN: Subcommand = {
     { name: "dsp", value: "NAME", default: "dsp", about: "name of the dsp; empty for none" },
     { name: "adsp", value: "NAME", default: "adsp", about: "name of the second dsp" },
     { name: "mixer", value: "NAME", default: "mixer", about: "name of the mixer" },
-    { name: "dsp-major", value: "N", default: "14", about: "device numbers, for cuse" },
-    { name: "dsp-minor", value: "N", default: "3", about: "" },
-    { name: "adsp-major", value: "N", default: "14", about: "" },
-    { name: "adsp-minor", value: "N", default: "12", about: "" },
-    { name: "mixer-major", value: "N", default: "14", about: "" },
-    { name: "mixer-minor", value: "N", default: "0", about: "" },
+    { name: "dsp-major", value: "N", default: "14", about: "its device number, for cuse" },
+    { name: "dsp-minor", value: "N", default: "3", about: "likewise" },
+    { name: "adsp-major", value: "N", default: "14", about: "likewise, of the second dsp" },
+    { name: "adsp-minor", value: "N", default: "12", about: "likewise" },
+    { name: "mixer-major", value: "N", default: "14", about: "likewise, of the mixer" },
+    { name: "mixer-minor", value: "N", default: "0", about: "likewise" },
     { name: "max", value: "N", default: "256", about: "the most streams at once" },
     {
       name: "log-level",
