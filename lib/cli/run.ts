@@ -95,10 +95,9 @@ export const RUN: Subcommand = {
     },
     { name: "namespace", value: "UID:GID", about: "", hidden: true },
   ],
-  notes:
-    "PATH may hold %n (stream number), %p (process id) and %c (program name): each stream then\n" +
-    "gets a file of its own, in its own format, bit for bit. Otherwise all streams are mixed into\n" +
-    "one file of --format, --rate and --channels.",
+  notes: "PATH may hold %n (stream number), %p (process id) and %c (program name): each stream " +
+    "then gets a file of its own, in its own format, bit for bit. Otherwise all streams are mixed " +
+    "into one file of --format, --rate and --channels.",
   run,
 };
 

@@ -93,7 +93,7 @@ export class Engine {
   #serve(channel: Channel): void {
     this.#channels.push(channel);
     this.#loop.add(channel.fd, () => {
-      if (channel.serve()) return;
+      if (channel.serveBurst(this.#loop.schedule.nextMs)) return;
       this.#warn("the kernel has ended the connection: unmounted?");
       this.#loop.remove(channel.fd);
       this.#loop.stop();
@@ -101,7 +101,8 @@ export class Engine {
   }
 
   #serveUntilMounted(): void {
-    while (!this.#channels[0].session.ready && this.#channels[0].serve());
+    const [channel] = this.#channels;
+    while (!channel.session.ready && channel.serve() !== "end");
   }
 
   #onWake(): void {

@@ -63,7 +63,7 @@ export interface CharacterDevice {
 }
 
 /** What a session serves: a mounted directory of devices, or one character device. */
-export type Served = { readonly directory: Directory } | CharacterDevice;
+export type Serving = { readonly directory: Directory } | CharacterDevice;
 
 /** Where a session's answers and complaints go. */
 export interface SessionOutlets {
@@ -99,9 +99,9 @@ export class Session {
   /** The request being served, 0 once it is answered or parked. */
   #unanswered = 0;
 
-  constructor(served: Served, outlets: SessionOutlets) {
-    this.#directory = "directory" in served ? served.directory : undefined;
-    this.#character = "directory" in served ? undefined : served;
+  constructor(serving: Serving, outlets: SessionOutlets) {
+    this.#directory = "directory" in serving ? serving.directory : undefined;
+    this.#character = "directory" in serving ? undefined : serving;
     this.#outlets = outlets;
     this.data = new Uint8Array(this.#out.buffer, BODY, MAX_TRANSFER_BYTES);
     this.#argumentBytes = new Uint8Array(this.#out.buffer, IOCTL_DATA, MAX_IOCTL_BYTES);
@@ -112,6 +112,9 @@ export class Session {
   get openFiles(): number {
     return this.#files.size;
   }
+
+  /** Whether the last request has been answered, and not parked. */
+  answered = false;
 
   /** The number of requests that wait for their answer. */
   get parkedRequests(): number {
@@ -134,6 +137,7 @@ export class Session {
     const unique = getU64(view, InHeader.unique);
     const answered = !UNANSWERED.has(opcode);
     this.#unanswered = answered ? unique : 0;
+    this.answered = true;
     const bodyBytes = length - InHeader.$size;
     if (
       view.getUint32(InHeader.len, true) !== length || bodyBytes < (BODY_BYTES.get(opcode) ?? 0)
@@ -412,6 +416,7 @@ export class Session {
   /** Leaves a request to be answered later; `file.interrupt` is called if a signal comes before. */
   park(unique: number, file: OpenFile): void {
     this.#unanswered = 0;
+    this.answered = false;
     this.#parked.set(unique, file);
   }
 
