@@ -25,9 +25,6 @@ export class MixedFileSink implements Sink {
   #written = 0;
   /** The frame after the last one that an input has brought. */
   #end = 0;
-  /** The time line of a real clock: which frame it was when the first of the inputs started. */
-  #originFrame = 0;
-  #originMs = 0;
 
   constructor(
     readonly path: string,
@@ -63,15 +60,12 @@ export class MixedFileSink implements Sink {
     return this.#written;
   }
 
-  /** The frame at which an input that starts now joins. */
-  join(nowMs: number): number {
-    if (this.clock === "free") return this.#written;
-    if (![...this.#inputs].some((input) => input.active)) {
-      this.#originFrame = this.#end;
-      this.#originMs = nowMs;
-    }
-    const passed = Math.floor((nowMs - this.#originMs) * this.parameters.rateHz / 1000);
-    return Math.max(this.#written, this.#originFrame + passed);
+  /**
+   * The frame at which an input that starts now joins: where the others are. On a real clock the
+   * foremost of them is where the time is, less a step that has not been moved yet.
+   */
+  join(): number {
+    return this.clock === "free" ? this.#written : this.#end;
   }
 
   /** Adds `frames` frames of the sink's channels to the sum, from frame `position` on. */
@@ -148,7 +142,7 @@ class MixInput implements SinkStream {
 
   start(nowMs: number): void {
     this.#clock.start(nowMs);
-    this.position = Math.max(this.position, this.#sink.join(nowMs));
+    this.position = Math.max(this.position, this.#sink.join());
     this.lastWriteMs = nowMs;
     this.active = true;
   }

@@ -7,6 +7,9 @@ import { RingBuffer } from "../buffer/ring.ts";
 import { applyGain } from "../pcm/volume.ts";
 import type { Parameters } from "./parameters.ts";
 
+// The most sound that is moved to the sink at once: a mix waits for its slowest stream.
+const MAX_STEP_SECONDS = 0.1;
+
 /** The linear gains that a mixer lays on a stream. */
 export interface Gain {
   readonly left: number;
@@ -201,14 +204,15 @@ export class Playback {
   #schedule(nowMs: number): void {
     this.dueMs = this.#startMs;
     if (!this.#running) return;
-    const { frameBytes, fragmentBytes } = this.#parameters;
+    const { frameBytes, fragmentBytes, bytesPerSecond } = this.#parameters;
     const queued = Math.floor(this.#ring!.length / frameBytes);
     if (queued === 0) {
       this.dueMs = Infinity; // a free sink that waits for more
       return;
     }
     const toFragment = fragmentBytes - this.#playedBytes % fragmentBytes;
-    const frames = Math.min(queued, Math.max(1, Math.ceil(toFragment / frameBytes)));
+    const step = Math.min(toFragment, bytesPerSecond * MAX_STEP_SECONDS);
+    const frames = Math.min(queued, Math.max(1, Math.ceil(step / frameBytes)));
     this.dueMs = this.#stream!.room(nowMs) >= frames
       ? nowMs
       : this.#stream!.timeOfRoom(frames, nowMs);

@@ -8,6 +8,7 @@
 // sees, and go with it.
 
 import { TextLineStream } from "@std/streams";
+import { findProgram } from "../../lib/daemon/namespace.ts";
 
 /** The machine's own root shows through in the guest, except at these places. */
 const HIDDEN = ["/dev", "/proc", "/sys"];
@@ -47,7 +48,7 @@ export interface UmlOptions {
    * has file systems of its own. The repository and the folder of the `deno` that runs this always
    * are. Everything else of the host is seen at its own path and can be written to. */
   readonly folders?: readonly string[];
-  /** Memory of the guest in MiB; the host gives only what is touched. */
+  /** Memory of the guest in MiB, 1024 by default; the host gives only what is touched. */
   readonly memoryMb?: number;
   /** From the start of the boot; then the kernel is killed. */
   readonly timeoutSeconds: number;
@@ -103,11 +104,9 @@ function tail(title: string, text: string): string[] {
  * @returns one line that names the Debian package to install; undefined if nothing is missing
  */
 export function umlMissing(): string | undefined {
-  const packages = { "linux.uml": "user-mode-linux", unshare: "util-linux", perl: "perl-base" };
+  const packages = { "linux.uml": "user-mode-linux", perl: "perl-base", unshare: "util-linux" };
   for (const [program, name] of Object.entries(packages)) {
-    const { success } = new Deno.Command("sh", { args: ["-c", `command -v ${program}`] })
-      .outputSync();
-    if (!success) return `${program} is missing: apt-get install ${name}`;
+    if (!findProgram(program)) return `${program} is missing: apt-get install ${name}`;
   }
 }
 
@@ -205,7 +204,7 @@ export async function bootUml(options: UmlOptions): Promise<UmlResult> {
   );
   if (hidden) throw new TypeError(`a folder of the host's ${hidden} cannot be seen in the guest`);
 
-  const { script, memoryMb = 2048, timeoutSeconds, onLine } = options;
+  const { script, memoryMb = 1024, timeoutSeconds, onLine } = options;
   const token = crypto.randomUUID();
   const started = performance.now();
   const child = spawn(memoryMb);

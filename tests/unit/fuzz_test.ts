@@ -11,7 +11,7 @@ import { MixerDevice } from "../../lib/device/mixer.ts";
 import { Schedule } from "../../lib/device/schedule.ts";
 import * as abi from "../../lib/fuse/abi.ts";
 import { Directory } from "../../lib/fuse/directory.ts";
-import { REQUEST_BUFFER_BYTES, type Served, Session } from "../../lib/fuse/session.ts";
+import { REQUEST_BUFFER_BYTES, type Serving, Session } from "../../lib/fuse/session.ts";
 import { DSP_CALLS, MIXER_CALLS } from "../../lib/oss/calls.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
 import type { ClockKind } from "../../lib/pcm/clock.ts";
@@ -119,12 +119,12 @@ class Kernel {
       warn: (message) => assert(false, message),
     };
     this.dsp = new DspDevice("dsp", host);
-    let served: Served;
+    let serving: Serving;
     if (frontend === "fuse") {
       this.directory = new Directory([this.dsp, new MixerDevice("mixer", mixer)]);
-      served = { directory: this.directory };
-    } else served = { device: this.dsp, major: 14, minor: 3 };
-    this.session = new Session(served, {
+      serving = { directory: this.directory };
+    } else serving = { device: this.dsp, major: 14, minor: 3 };
+    this.session = new Session(serving, {
       send: (buffer, length) => this.#take(buffer, length),
       warn: (message) =>
         assert(!/left without|Error|\n/.test(message), `after ${this.requests}: ${message}`),

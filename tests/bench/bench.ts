@@ -1,0 +1,101 @@
+// Measures ossp: natively against a minimal C server, in a user-mode kernel against osspd, and what
+// it costs to run. Ratios are of calls in turn, in one run, so they hold on any machine; the limits
+// are those that we hold ourselves to. Exits with 1 if one is exceeded.
+//
+// Usage: bench.ts [native] [osspd] [cost]     all of them by default
+
+import { bootUml } from "../device/uml.ts";
+import { build, type Programs } from "./build.ts";
+import {
+  compare,
+  comparisonTable,
+  cpuSeconds,
+  load,
+  memoryMb,
+  type Row,
+  startOssp,
+  table,
+} from "./measure.ts";
+
+const ROUNDS = 300;
+const LOAD_SECONDS = 5;
+const UML_TIMEOUT_SECONDS = 300;
+
+async function native(programs: Programs, folder: string): Promise<Row[]> {
+  const theirs = `${folder}/c`;
+  const ours = `${folder}/ossp`;
+  await Deno.mkdir(theirs);
+  const server = new Deno.Command(programs.fuse_server, { args: [theirs] }).spawn();
+  await using _ossp = await startOssp("--frontend", "fuse", "--dir", ours, "--clock", "free");
+  const rows: Row[] = [];
+  const cases = [["write(4096)", "write4096"], ["OSS_GETVERSION", "getversion"]];
+  for (const [what, kind] of cases) {
+    const comparison = await compare(programs.client, kind, ROUNDS, `${ours}/dsp`, `${theirs}/dsp`);
+    rows.push({ what, limit: 1.15, ...comparison });
+  }
+  server.kill("SIGTERM");
+  await server.status;
+  await new Deno.Command("umount", { args: ["--lazy", theirs] }).output();
+  console.log("Natively, against a minimal C server\n");
+  console.log(comparisonTable("ossp", "C", rows));
+  return rows;
+}
+
+async function againstOsspd(programs: Programs, folder: string): Promise<Row[]> {
+  const { status, output } = await bootUml({
+    script: `deno run -A tests/bench/osspd_bench.ts ${programs.client}`,
+    folders: [folder],
+    timeoutSeconds: UML_TIMEOUT_SECONDS,
+  });
+  const json = output.split("\n").findLast((line) => line.startsWith("["));
+  if (status !== 0 || !json) throw new Error(`in the guest: ${output}`);
+  const rows: Row[] = JSON.parse(json);
+  console.log("\nIn a user-mode kernel, against osspd\n");
+  console.log(comparisonTable("ossp", "osspd", rows));
+  return rows;
+}
+
+async function cost(programs: Programs, folder: string): Promise<void> {
+  const directory = `${folder}/cost`;
+  const device = `${directory}/dsp`;
+  await using ossp = await startOssp("--frontend", "fuse", "--dir", directory);
+  const rows = [];
+  for (const streams of [1, 4, 16, 64]) {
+    const beforeCpu = cpuSeconds(ossp.pid);
+    const running = load(programs.load, device, streams, LOAD_SECONDS);
+    await new Promise((resolve) => setTimeout(resolve, LOAD_SECONDS * 900));
+    const { rss, anonymous } = memoryMb(ossp.pid);
+    const { median, p99, underruns } = await running;
+    const cpu = (cpuSeconds(ossp.pid) - beforeCpu) / LOAD_SECONDS;
+    rows.push([
+      String(streams),
+      `${(cpu * 100).toFixed(1)} %`,
+      `${rss.toFixed(0)} MB`,
+      `${anonymous.toFixed(0)} MB`,
+      `${(median / 1000).toFixed(0)} µs`,
+      `${(p99 / 1000).toFixed(0)} µs`,
+      String(underruns),
+    ]);
+  }
+  console.log("\nReal-time streams of 48 kHz stereo S16, natively, to the null sink\n");
+  console.log(table([
+    ["streams", "CPU of one", "RSS", "anonymous", "a call", "99 %", "underruns"],
+    ...rows,
+  ]));
+  console.log(`\nFrom start to devices ready: ${ossp.readyMs.toFixed(0)} ms`);
+}
+
+const parts = Deno.args.length > 0 ? Deno.args : ["native", "osspd", "cost"];
+const folder = await Deno.makeTempDir({ prefix: "ossp-bench-" });
+const rows: Row[] = [];
+try {
+  const programs = await build(folder);
+  if (parts.includes("native")) rows.push(...await native(programs, folder));
+  if (parts.includes("osspd")) rows.push(...await againstOsspd(programs, folder));
+  if (parts.includes("cost")) await cost(programs, folder);
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+const slow = rows.filter(({ ratio, limit }) => ratio > limit);
+console.log(slow.length === 0 ? "\nwithin the limits" : `\n${slow.length} beyond the limit`);
+Deno.exit(slow.length === 0 ? 0 : 1);
