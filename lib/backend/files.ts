@@ -54,6 +54,7 @@ export class FilesSink implements Sink {
 
   // Two streams of one name, as %c alone gives, keep a file each.
   #unused(path: string): string {
+    if (this.pattern.includes("%n")) return path;
     let candidate = path;
     const dot = path.indexOf(".", path.lastIndexOf("/") + 2);
     for (let i = 2; this.#used.has(candidate); i++) {

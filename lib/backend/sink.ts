@@ -13,7 +13,7 @@ export interface PcmParameters {
 /** The program a stream belongs to. */
 export interface Client {
   readonly pid: number;
-  /** The program's name as /proc/PID/comm has it; read only when asked for. */
+  /** The program's name. */
   readonly command: string;
 }
 

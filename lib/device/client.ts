@@ -2,32 +2,36 @@
 
 import type { Client } from "../backend/sink.ts";
 
-/** A program that has opened a device, by the id of the thread that did. */
+/** A program that has opened a device; looked up at once, for threads and programs come and go. */
 export class ProcessClient implements Client {
-  /** The process that the thread belongs to; looked up at once, for threads come and go. */
+  /** The process that the thread belongs to, undefined when it is gone. */
   readonly process: number | undefined;
-  #command: string | undefined;
+  /** Its name, at most 15 bytes; "unknown" when it is gone. */
+  readonly command: string;
 
+  /** @param pid the id of the thread that opened the device */
   constructor(readonly pid: number) {
-    this.process = threadGroup(pid);
-  }
-
-  /** Its name, at most 15 bytes (proc_pid_comm(5)); "unknown" when it is gone. */
-  get command(): string {
-    return this.#command ??= readProc(this.pid, "comm")?.trimEnd() ?? "unknown";
+    const status = readStatus(pid);
+    this.process = threadGroupOf(status);
+    this.command = status.match(/^Name:\t(.+)$/m)?.[1] ?? "unknown";
   }
 }
 
 /** The process that a thread belongs to, undefined when the thread is gone. */
 export function threadGroup(tid: number): number | undefined {
-  const match = readProc(tid, "status")?.match(/^Tgid:\s*(\d+)$/m);
+  return threadGroupOf(readStatus(tid));
+}
+
+function threadGroupOf(status: string): number | undefined {
+  const match = status.match(/^Tgid:\t(\d+)$/m);
   return match ? Number(match[1]) : undefined;
 }
 
-function readProc(pid: number, file: string): string | undefined {
+/** /proc/PID/status (proc_pid_status(5)), empty when there is no such process. */
+function readStatus(pid: number): string {
   try {
-    return Deno.readTextFileSync(`/proc/${pid}/${file}`);
+    return Deno.readTextFileSync(`/proc/${pid}/status`);
   } catch {
-    return undefined;
+    return "";
   }
 }

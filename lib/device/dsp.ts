@@ -6,6 +6,7 @@ import {
   EBUSY,
   EINTR,
   EINVAL,
+  EIO,
   ENODEV,
   O_ACCMODE,
   O_NONBLOCK,
@@ -71,7 +72,13 @@ interface WaitingForEnd {
   readonly value: number;
   readonly outSize: number;
   readonly closes: boolean;
+  /** When it is answered though the sound has not ended. */
+  readonly limitMs: number;
 }
+
+// How long a close waits for the sound, which plays on all the same: a process that ends waits where
+// no signal reaches it. snd-pcm-oss gives up after as long.
+const CLOSE_LIMIT_MS = 10_000;
 
 /** One open of a dsp. */
 export class DspFile implements OpenFile, Scheduled {
@@ -112,12 +119,18 @@ export class DspFile implements OpenFile, Scheduled {
   }
 
   get dueMs(): number {
-    return this.dsp.playback.dueMs;
+    let { dueMs } = this.dsp.playback;
+    for (let i = 0; i < this.#ends.length; i++) dueMs = Math.min(dueMs, this.#ends[i].limitMs);
+    return dueMs;
   }
 
   run(nowMs: number): void {
     this.dsp.playback.pump(nowMs);
     this.#progress(nowMs);
+    for (let i = this.#ends.length - 1; i >= 0; i--) {
+      if (this.#ends[i].limitMs > nowMs) continue;
+      this.#session.replyEmpty(this.#ends.splice(i, 1)[0].unique);
+    }
   }
 
   read(unique: number, _size: number, _flags: number): void {
@@ -224,8 +237,6 @@ export class DspFile implements OpenFile, Scheduled {
 
   /** Ends the stream at once; what waits gets an error. For the end of the daemon. */
   abort(): void {
-    for (const { unique } of this.#writes.splice(0)) this.#session.replyError(unique, ENODEV);
-    for (const { unique } of this.#ends.splice(0)) this.#session.replyError(unique, ENODEV);
     this.#close(performance.now());
   }
 
@@ -246,10 +257,11 @@ export class DspFile implements OpenFile, Scheduled {
     this.#writes.push(waiting);
   }
 
-  #waitForEnd(unique: number, waiting: Partial<Omit<WaitingForEnd, "unique">>): void {
+  #waitForEnd(unique: number, waiting: Partial<Omit<WaitingForEnd, "unique" | "limitMs">>): void {
     const { call, value = 0, outSize = 0, closes = false } = waiting;
     this.#session.park(unique, this);
-    this.#ends.push({ unique, call, value, outSize, closes });
+    const limitMs = call ? Infinity : performance.now() + CLOSE_LIMIT_MS;
+    this.#ends.push({ unique, call, value, outSize, closes, limitMs });
   }
 
   /** Goes on with whoever can go on now that time has passed or the state has changed. */
@@ -267,7 +279,7 @@ export class DspFile implements OpenFile, Scheduled {
     }
     if (playback.drained && this.#writes.length === 0) {
       if (this.#released) this.#close(nowMs);
-      this.#finishEnds(nowMs);
+      else this.#finishEnds(nowMs);
     }
     if (this.#pollHandle !== undefined && playback.writable(nowMs)) {
       const handle = this.#pollHandle;
@@ -292,7 +304,9 @@ export class DspFile implements OpenFile, Scheduled {
   }
 
   #close(nowMs: number): void {
+    for (const { unique } of this.#writes.splice(0)) this.#session.replyError(unique, EIO);
     this.dsp.playback.close(nowMs);
+    this.#finishEnds(nowMs);
     this.#host.schedule.remove(this);
     this.#onClosed();
   }

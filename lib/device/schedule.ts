@@ -25,6 +25,7 @@ export class Schedule {
 
   remove(item: Scheduled): void {
     const index = this.#items.indexOf(item);
+    if (index < 0) return;
     const last = this.#items.pop()!;
     if (index < this.#items.length) this.#items[index] = last;
   }

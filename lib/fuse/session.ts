@@ -253,7 +253,10 @@ export class Session {
     length: number,
   ): void {
     const directory = this.#directory;
-    if (!directory) return this.replyError(unique, ENOSYS);
+    if (!directory) {
+      if (this.#unanswered !== 0) this.replyError(unique, ENOSYS);
+      return;
+    }
     const body = InHeader.$size;
     const nodeid = getU64(view, InHeader.nodeid);
     switch (opcode) {

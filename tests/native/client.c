@@ -281,6 +281,18 @@ static void shared_descriptors(void)
 	report(done + PIECE);
 }
 
+/* close(2) of one descriptor of two does not wait: a shell's own redirections do that all the time. */
+static void closed_copy(void)
+{
+	int fd = open_device(O_WRONLY);
+	play(fd, 0, BUFFER);
+	double start = now_ms();
+	close(dup(fd));
+	EXPECT(now_ms() - start < SLACK_MS, "it took %.0f ms", now_ms() - start);
+	close(fd);
+	report(BUFFER);
+}
+
 /* Whoever opens, forks and ends, as daemons do, need not wait for what its child goes on to play. */
 static void opener_ends(void)
 {
@@ -510,6 +522,7 @@ static const struct {
 	CASE(nonblocking_write),
 	CASE(wait_for_room),
 	CASE(shared_descriptors),
+	CASE(closed_copy),
 	CASE(opener_ends),
 	CASE(two_writers),
 	CASE(close_drains),

@@ -10,6 +10,7 @@ const CASES = [
   "nonblocking_write",
   "wait_for_room",
   "shared_descriptors",
+  "closed_copy",
   "opener_ends",
   "two_writers",
   "close_drains",
@@ -65,9 +66,9 @@ Deno.test({
       const sound = new Uint8Array(4096).map((_, i) => i ^ i >> 8);
       await Deno.writeFile(`${scratch.path}/a`, sound.subarray(0, 2048)); // the buffer: 256 ms
       await Deno.writeFile(`${scratch.path}/b`, sound.subarray(2048));
-      const script = `(cat a; echo between >&2; cat b) > ${devices}/dsp`;
+      const script = `(cat a; touch between; cat b) > ${devices}/dsp`;
       await using run = new Run(["sh", "-c", script], { cwd: scratch.path });
-      await run.printed("between", "stderr");
+      await until(() => exists(`${scratch.path}/between`), "the end of the first cat");
       const startMs = performance.now();
       assertEquals(await run.end(), 0);
       // Had the first cat waited for its sound, only the second one's would be left.
