@@ -60,7 +60,7 @@ export class Loop {
       }
       const count = epollWait(this.#epoll, events, MAX_EVENTS);
       for (let i = 0; i < count; i++) this.#handlers.get(epollFd(view, i))?.();
-      this.schedule.run(performance.now());
+      if (this.schedule.nextMs !== Infinity) this.schedule.run(performance.now());
     }
     close(this.#timer);
     close(this.#epoll);

@@ -18,9 +18,11 @@ import { REQUEST_BUFFER_BYTES, type Serving, Session } from "./session.ts";
 /** What `serve` found: a request, none, or that the connection has ended. */
 export type Served = "request" | "nothing" | "end";
 
-// How long to look for the next request before going to sleep; on a single processor looking only
-// keeps the program from making it.
-const SPIN_MS = navigator.hardwareConcurrency > 1 ? 0.02 : 0;
+// On a single processor, looking for a request keeps the program from making it.
+const CAN_SPIN = navigator.hardwareConcurrency > 1;
+
+// How long to look for the next request before going to sleep.
+const SPIN_MS = 0.02;
 
 // A request that comes so soon after an answer was made because of it.
 const HOT_MS = 0.05;
@@ -80,6 +82,7 @@ export class Channel {
    */
   serveBurst(untilMs: number): boolean {
     let served = this.serve();
+    if (!CAN_SPIN) return served !== "end";
     const isHot = performance.now() - this.#answeredMs < HOT_MS;
     for (let i = 0; served === "request" && i < MAX_BURST; i++) {
       this.#answeredMs = performance.now();

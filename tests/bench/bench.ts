@@ -10,8 +10,10 @@ import {
   compare,
   comparisonTable,
   cpuSeconds,
+  isSlow,
   load,
-  memoryMb,
+  memoryMib,
+  pinned,
   type Row,
   startOssp,
   table,
@@ -21,24 +23,41 @@ const ROUNDS = 300;
 const LOAD_SECONDS = 5;
 const UML_TIMEOUT_SECONDS = 300;
 
-async function native(programs: Programs, folder: string): Promise<Row[]> {
-  const theirs = `${folder}/c`;
-  const ours = `${folder}/ossp`;
+/** Calls of a program on processor 0 to servers on processor `processor`. */
+async function native(
+  programs: Programs,
+  folder: string,
+  processor: number,
+  limit?: number,
+): Promise<Row[]> {
+  const [ours, theirs] = [`${folder}/ossp${processor}`, `${folder}/c${processor}`];
   await Deno.mkdir(theirs);
-  const server = new Deno.Command(programs.fuse_server, { args: [theirs] }).spawn();
-  await using _ossp = await startOssp("--frontend", "fuse", "--dir", ours, "--clock", "free");
+  const [program, ...args] = [...pinned(processor), programs.fuse_server, theirs];
+  const server = new Deno.Command(program, { args }).spawn();
   const rows: Row[] = [];
-  const cases = [["write(4096)", "write4096"], ["OSS_GETVERSION", "getversion"]];
-  for (const [what, kind] of cases) {
-    const comparison = await compare(programs.client, kind, ROUNDS, `${ours}/dsp`, `${theirs}/dsp`);
-    rows.push({ what, limit: 1.15, ...comparison });
+  try {
+    const options = ["--frontend", "fuse", "--dir", ours, "--clock", "free"];
+    await using _ossp = await startOssp(pinned(processor), options);
+    const devices = [`${ours}/dsp`, `${theirs}/dsp`] as const;
+    for (const [what, kind] of [["write(4096)", "write4096"], ["OSS_GETVERSION", "getversion"]]) {
+      const comparison = await compare(pinned(0), programs.client, kind, ROUNDS, devices);
+      rows.push({ what, limit, ...comparison });
+    }
+  } finally {
+    server.kill("SIGTERM");
+    await server.status;
   }
-  server.kill("SIGTERM");
-  await server.status;
-  await new Deno.Command("umount", { args: ["--lazy", theirs] }).output();
-  console.log("Natively, against a minimal C server\n");
-  console.log(comparisonTable("ossp", "C", rows));
   return rows;
+}
+
+async function againstC(programs: Programs, folder: string): Promise<Row[]> {
+  const apart = await native(programs, folder, 1, 1.15);
+  console.log("Natively, against a minimal C server; program and server on a processor each\n");
+  console.log(comparisonTable("ossp", "C", apart));
+  const together = await native(programs, folder, 0);
+  console.log("\nThe same, program and server on one processor\n");
+  console.log(comparisonTable("ossp", "C", together));
+  return apart;
 }
 
 async function againstOsspd(programs: Programs, folder: string): Promise<Row[]> {
@@ -58,20 +77,20 @@ async function againstOsspd(programs: Programs, folder: string): Promise<Row[]> 
 async function cost(programs: Programs, folder: string): Promise<void> {
   const directory = `${folder}/cost`;
   const device = `${directory}/dsp`;
-  await using ossp = await startOssp("--frontend", "fuse", "--dir", directory);
+  await using ossp = await startOssp([], ["--frontend", "fuse", "--dir", directory]);
   const rows = [];
   for (const streams of [1, 4, 16, 64]) {
     const beforeCpu = cpuSeconds(ossp.pid);
     const running = load(programs.load, device, streams, LOAD_SECONDS);
     await new Promise((resolve) => setTimeout(resolve, LOAD_SECONDS * 900));
-    const { rss, anonymous } = memoryMb(ossp.pid);
+    const { rss, anonymous } = memoryMib(ossp.pid);
     const { median, p99, underruns } = await running;
     const cpu = (cpuSeconds(ossp.pid) - beforeCpu) / LOAD_SECONDS;
     rows.push([
       String(streams),
       `${(cpu * 100).toFixed(1)} %`,
-      `${rss.toFixed(0)} MB`,
-      `${anonymous.toFixed(0)} MB`,
+      `${rss.toFixed(0)} MiB`,
+      `${anonymous.toFixed(0)} MiB`,
       `${(median / 1000).toFixed(0)} µs`,
       `${(p99 / 1000).toFixed(0)} µs`,
       String(underruns),
@@ -90,12 +109,12 @@ const folder = await Deno.makeTempDir({ prefix: "ossp-bench-" });
 const rows: Row[] = [];
 try {
   const programs = await build(folder);
-  if (parts.includes("native")) rows.push(...await native(programs, folder));
+  if (parts.includes("native")) rows.push(...await againstC(programs, folder));
   if (parts.includes("osspd")) rows.push(...await againstOsspd(programs, folder));
   if (parts.includes("cost")) await cost(programs, folder);
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
-const slow = rows.filter(({ ratio, limit }) => ratio > limit);
+const slow = rows.filter(isSlow);
 console.log(slow.length === 0 ? "\nwithin the limits" : `\n${slow.length} beyond the limit`);
 Deno.exit(slow.length === 0 ? 0 : 1);

@@ -9,7 +9,7 @@ export type Programs = Readonly<Record<typeof SOURCES[number], string>>;
 export async function build(folder: string): Promise<Programs> {
   const paths = Object.fromEntries(SOURCES.map((name) => [name, `${folder}/${name}`]));
   await Promise.all(SOURCES.map(async (name) => {
-    const source = new URL(`${name}.c`, import.meta.url).pathname;
+    const source = `${import.meta.dirname}/${name}.c`;
     const { success, stderr } = await new Deno.Command("cc", {
       args: ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", paths[name], source],
     }).output();

@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-// A block's writes fit in the smallest default buffer, so that none of them waits.
-enum { BLOCK_BYTES = 8192, BLOCK_CALLS = 30, WARM_ROUNDS = 5 };
+enum { BLOCK_CALLS = 30, WARM_ROUNDS = 100 };
 
 static char sound[4096];
 static const char *kind;
+static int write_bytes; // of a write case, else 0
 
 static double now(void)
 {
@@ -51,11 +51,11 @@ static void call(int fd, const char *device)
 		result = ioctl(fd, OSS_GETVERSION, &version);
 	else if (!strcmp(kind, "getospace"))
 		result = ioctl(fd, SNDCTL_DSP_GETOSPACE, &space);
-	else if (!strncmp(kind, "write", 5))
-		result = write(fd, sound, atoi(kind + 5));
+	else if (write_bytes)
+		result = write(fd, sound, write_bytes);
 	else
 		close(opened(device));
-	if (result < 0)
+	if (result < write_bytes)
 		die(kind);
 }
 
@@ -80,7 +80,7 @@ static double block(int fd, const char *device, int calls)
 		call(fd, device);
 		times[i] = now() - start;
 	}
-	if (!strncmp(kind, "write", 5))
+	if (write_bytes)
 		ioctl(fd, SNDCTL_DSP_RESET, 0);
 	return quantile(times, calls, 0.5);
 }
@@ -92,10 +92,13 @@ int main(int argc, char **argv)
 	kind = argv[1];
 	int rounds = atoi(argv[2]);
 	int calls = BLOCK_CALLS;
-	if (!strncmp(kind, "write", 5) && calls > BLOCK_BYTES / atoi(kind + 5))
-		calls = BLOCK_BYTES / atoi(kind + 5);
-	if (!strcmp(kind, "open"))
+	int warm_rounds = WARM_ROUNDS;
+	if (!strncmp(kind, "write", 5))
+		write_bytes = atoi(kind + 5);
+	if (!strcmp(kind, "open")) {
 		calls = 3;
+		warm_rounds = 2;
+	}
 	int fds[2] = { -1, -1 };
 	for (int i = 0; i < 2 && strcmp(kind, "open"); i++) {
 		int format = AFMT_S16_LE, stereo = 1, rate = 48000;
@@ -104,10 +107,18 @@ int main(int argc, char **argv)
 		ioctl(fds[i], SNDCTL_DSP_SETFMT, &format);
 		ioctl(fds[i], SNDCTL_DSP_STEREO, &stereo);
 		ioctl(fds[i], SNDCTL_DSP_SPEED, &rate);
+		audio_buf_info space;
+		if (ioctl(fds[i], SNDCTL_DSP_GETOSPACE, &space) < 0)
+			die("GETOSPACE");
+		// A block's writes fit into either ring, so that none of them waits.
+		if (write_bytes && calls > space.bytes / write_bytes)
+			calls = space.bytes / write_bytes;
 	}
+	if (calls < 1)
+		die("no room for one write");
 	double *a = calloc(rounds, sizeof *a), *b = calloc(rounds, sizeof *b);
 	double *ratio = calloc(rounds, sizeof *ratio);
-	for (int round = -WARM_ROUNDS; round < rounds; round++) {
+	for (int round = -warm_rounds; round < rounds; round++) {
 		double first = block(fds[0], argv[3], calls);
 		double second = block(fds[1], argv[4], calls);
 		if (round < 0)

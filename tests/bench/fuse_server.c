@@ -2,12 +2,13 @@
 // writes are swallowed and whose OSS_GETVERSION and SNDCTL_DSP_GETOSPACE are answered. One thread,
 // one read and one write a request, nothing else.
 //
-// Usage: fuse_server FOLDER     mounts on FOLDER, serves until it is unmounted
+// Usage: fuse_server FOLDER     mounts on FOLDER, serves until SIGTERM
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <linux/soundcard.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -15,8 +16,9 @@
 #include <unistd.h>
 
 static int fd;
+static const char *folder;
 static char in[256 * 1024];
-static char out[4096];
+static char out[32 * 1024];
 
 static void answer(int error, size_t body)
 {
@@ -94,6 +96,13 @@ static void serve(struct fuse_in_header *header)
 	}
 }
 
+static void stop(int signal)
+{
+	(void)signal;
+	umount2(folder, MNT_DETACH);
+	_exit(0);
+}
+
 int main(int argc, char **argv)
 {
 	char options[128];
@@ -106,6 +115,8 @@ int main(int argc, char **argv)
 		perror(argv[1]);
 		return 1;
 	}
+	folder = argv[1];
+	signal(SIGTERM, stop);
 	for (;;) {
 		ssize_t length = read(fd, in, sizeof in);
 		if (length > 0)

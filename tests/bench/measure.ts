@@ -1,6 +1,8 @@
 // What the bench measures with: the C client on two devices in turn, a program under load, and what
 // /proc says of a process.
 
+import { TextLineStream } from "@std/streams";
+
 /** Nanoseconds of two devices, and the quartiles of the ratios of rounds in turn. */
 export interface Comparison {
   readonly a: number;
@@ -13,7 +15,13 @@ export interface Comparison {
 /** A ratio that was measured, and what it has to be. */
 export interface Row extends Comparison {
   readonly what: string;
-  readonly limit: number;
+  /** The highest ratio that is good enough; undefined where it is only to be known. */
+  readonly limit?: number;
+}
+
+/** Whether a row's ratio is beyond its limit. */
+export function isSlow({ ratio, limit }: Row): boolean {
+  return limit !== undefined && ratio > limit;
 }
 
 async function output<T>(program: string, ...args: (string | number)[]): Promise<T> {
@@ -23,15 +31,29 @@ async function output<T>(program: string, ...args: (string | number)[]): Promise
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** Runs `client` for one case of device `a` against device `b`. */
+/**
+ * The words before a program that keep it on one processor. Where the scheduler is free to choose,
+ * a call takes one or two wake-ups between processors, and their time, which is most of the whole,
+ * depends on what it chose.
+ */
+export function pinned(processor: number): string[] {
+  return ["taskset", "--all-tasks", "--cpu-list", String(processor)];
+}
+
+/**
+ * Runs `client` for one case of device `a` against device `b`.
+ *
+ * @param words what to put before it, e.g. `pinned(0)`
+ */
 export function compare(
+  words: readonly string[],
   client: string,
   kind: string,
   rounds: number,
-  a: string,
-  b: string,
+  [a, b]: readonly [string, string],
 ): Promise<Comparison> {
-  return output(client, kind, rounds, a, b);
+  const [program, ...args] = [...words, client, kind, String(rounds), a, b];
+  return output(program, ...args);
 }
 
 /** What a call took while `streams` streams played, in nanoseconds, and their underruns. */
@@ -53,15 +75,15 @@ export function load(
 
 /** CPU time of a process so far, in seconds (proc_pid_stat(5), 100 ticks a second). */
 export function cpuSeconds(pid: number): number {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1].split(" ");
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Resident and anonymous memory of a process, in MB. */
-export function memoryMb(pid: number): { rss: number; anonymous: number } {
+/** Resident and anonymous memory of a process, in MiB. */
+export function memoryMib(pid: number): { rss: number; anonymous: number } {
   const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
   const kb = (name: string) => Number(rollup.match(new RegExp(`^${name}:\\s+(\\d+)`, "m"))![1]);
-  return { rss: kb("Rss") / 1000, anonymous: kb("Anonymous") / 1000 };
+  return { rss: kb("Rss") / 1024, anonymous: kb("Anonymous") / 1024 };
 }
 
 /** A running `ossp run` without a COMMAND. */
@@ -71,26 +93,42 @@ export interface Server extends AsyncDisposable {
   readonly readyMs: number;
 }
 
-/** Starts `ossp run` with these options and waits until its devices are there. */
-export async function startOssp(...options: string[]): Promise<Server> {
+/**
+ * Starts `ossp run` and waits until its devices are there.
+ *
+ * @param words what to put before it, e.g. `pinned(0)`
+ * @param options its options
+ */
+export async function startOssp(words: readonly string[], options: string[]): Promise<Server> {
   const startMs = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", new URL("../../main.ts", import.meta.url).pathname, "run"]
-      .concat(options),
+  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const [program, ...args] = [...words, Deno.execPath(), "run", "-A", "--quiet", main, "run"];
+  const child = new Deno.Command(program, {
+    args: [...args, ...options],
     stdin: "null",
     stderr: "piped",
   }).spawn();
-  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-  const first = await reader.read();
-  if (!first.value?.includes("serving")) throw new Error(first.value ?? "ossp ended");
+  const lines = child.stderr.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
+    .getReader();
+  const { value } = await lines.read();
+  if (!value?.includes("serving")) {
+    await child.status;
+    throw new Error(value ?? "ossp ended without a word");
+  }
   const readyMs = performance.now() - startMs;
+  const rest = lines.closed.catch(() => {});
+  void (async () => {
+    for (let line = await lines.read(); !line.done; line = await lines.read()) {
+      console.error(line.value);
+    }
+  })();
   return {
     pid: child.pid,
     readyMs,
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await child.status;
-      await reader.cancel();
+      await rest;
     },
   };
 }
@@ -109,14 +147,14 @@ export function comparisonTable(ours: string, theirs: string, rows: readonly Row
   const us = (ns: number) => (ns / 1000).toFixed(1);
   return table([
     ["call", `${ours} µs`, `${theirs} µs`, "ratio", "quartiles", "limit", ""],
-    ...rows.map(({ what, a, b, ratio, low, high, limit }) => [
-      what,
-      us(a),
-      us(b),
-      ratio.toFixed(3),
-      `${low.toFixed(3)} to ${high.toFixed(3)}`,
-      String(limit),
-      ratio <= limit ? "ok" : "TOO SLOW",
+    ...rows.map((row) => [
+      row.what,
+      us(row.a),
+      us(row.b),
+      row.ratio.toFixed(3),
+      `${row.low.toFixed(3)} to ${row.high.toFixed(3)}`,
+      String(row.limit ?? "-"),
+      isSlow(row) ? "TOO SLOW" : "ok",
     ]),
   ]);
 }

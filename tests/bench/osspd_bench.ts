@@ -17,9 +17,10 @@ const [client] = Deno.args;
 const rows: Row[] = [];
 {
   await using osspd = await startOsspd();
-  await using _ossp = await startOssp("--frontend", "cuse", "--adsp", "", "--sink", "null");
+  await using _ossp = await startOssp([], ["--frontend", "cuse", "--adsp", "", "--sink", "null"]);
+  const devices = ["/dev/dsp", osspd.dsp] as const;
   for (const [what, kind, rounds, limit] of CASES) {
-    rows.push({ what, limit, ...await compare(client, kind, rounds, "/dev/dsp", osspd.dsp) });
+    rows.push({ what, limit, ...await compare([], client, kind, rounds, devices) });
   }
 }
 console.log(JSON.stringify(rows));

@@ -9,7 +9,7 @@ import { assertNotEquals } from "@std/assert";
 import { parseJunit, type TestResult } from "./junit.ts";
 import { bootUml, umlMissing } from "./uml.ts";
 
-const INSIDE = new URL("inside", import.meta.url).pathname;
+const INSIDE = `${import.meta.dirname}/inside`;
 
 /** For all files together. */
 const TIMEOUT_SECONDS = 600;

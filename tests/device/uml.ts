@@ -12,8 +12,8 @@ import { findProgram } from "../../lib/daemon/namespace.ts";
 
 /** The machine's own root shows through in the guest, except at these places. */
 const HIDDEN = ["/dev", "/proc", "/sys"];
-const REPOSITORY = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
-const INIT = new URL("init.pl", import.meta.url).pathname;
+const REPOSITORY = import.meta.dirname!.replace(/\/tests\/device$/, "");
+const INIT = `${import.meta.dirname}/init.pl`;
 
 /** Lines of the script's and of the kernel's output that an error carries. */
 const TAIL_LINES = 60;

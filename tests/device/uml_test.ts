@@ -49,7 +49,7 @@ Deno.test({
       timeoutSeconds: TIMEOUT_SECONDS,
       onLine: (line) => lines.push(line),
     });
-    const repository = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+    const repository = import.meta.dirname!.replace(/\/tests\/device$/, "");
     const numbers = Array.from({ length: 20000 }, (_, index) => String(index + 1));
     assertEquals(lines, [repository, ...value.split("\n"), ...numbers, "last"]);
     assertEquals(output, lines.join("\n"));

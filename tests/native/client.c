@@ -328,13 +328,14 @@ static void two_writers(void)
 	for (int i = 0; i < 2; i++) {
 		writers[i] = fork_or_fail();
 		if (writers[i] == 0) for (;;) play(fd, 0, PATTERN_BYTES);
+		sleep_ms(100); // the first one waits for room, and the second one for it
 	}
-	sleep_ms(200);
 	double start = now_ms();
 	for (int i = 1; i >= 0; i--) {
 		kill(writers[i], SIGKILL);
 		EXPECT(waitpid(writers[i], NULL, 0) == writers[i], "errno %d", errno);
-		EXPECT(now_ms() - start < 2 * SLACK_MS, "the end of writer %d took %.0f ms", i, now_ms() - start);
+		double waited = now_ms() - start;
+		EXPECT(waited < 2 * SLACK_MS, "the end of writer %d took %.0f ms", i, waited);
 	}
 	call(fd, SNDCTL_DSP_RESET, 0);
 	close(fd);

@@ -35,7 +35,7 @@ Deno.test({
     const heard = `${scratch.path}/%c.wav`;
     const devices = `${scratch.path}/devices`;
     await using daemon = Run.ossp(["--dir", devices, "--sink", `wav:${heard}`]);
-    await until(() => exists(`${devices}/dsp`), "the devices");
+    await daemon.printed("serving", "stderr");
 
     // The file is called after the program, so each case runs under a name of its own.
     const play = async (name: string, i: number) => {

@@ -107,6 +107,7 @@ export class Run implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #marker = `OSSP_TEST_RUN=${crypto.randomUUID()}`;
   readonly #pumped: Promise<unknown>;
+  #ended = false;
 
   constructor(words: readonly string[], { cwd, env = {}, stdin = "" }: RunOptions = {}) {
     const [name, value] = this.#marker.split("=");
@@ -129,7 +130,7 @@ export class Run implements AsyncDisposable {
       ReadableStream.from([new TextEncoder().encode(stdin)]).pipeTo(this.#child.stdin).catch(
         () => {},
       ),
-    ]);
+    ]).finally(() => this.#ended = true);
   }
 
   /** `ossp run` through the fuse front end. */
@@ -142,11 +143,9 @@ export class Run implements AsyncDisposable {
   }
 
   /** Resolves when standard output, or standard error, has come to hold a text. */
-  printed(text: string, stream: "stdout" | "stderr" = "stdout"): Promise<void> {
-    return until(
-      () => this[stream].includes(text),
-      `"${text}" on ${stream}, which has "${this.stdout}${this.stderr}"`,
-    );
+  async printed(text: string, stream: "stdout" | "stderr" = "stdout"): Promise<void> {
+    await until(() => this[stream].includes(text) || this.#ended, `"${text}" on ${stream}`);
+    assert(this[stream].includes(text), `no "${text}": ${this.stdout}${this.stderr}`);
   }
 
   kill(signal: Deno.Signal): void {
