@@ -13,6 +13,7 @@ import {
   isSlow,
   load,
   memoryMib,
+  pin,
   pinned,
   type Row,
   startOssp,
@@ -36,8 +37,8 @@ async function native(
   const server = new Deno.Command(program, { args }).spawn();
   const rows: Row[] = [];
   try {
-    const options = ["--frontend", "fuse", "--dir", ours, "--clock", "free"];
-    await using _ossp = await startOssp(pinned(processor), options);
+    await using ossp = await startOssp("--frontend", "fuse", "--dir", ours, "--clock", "free");
+    await pin(ossp.pid, processor);
     const devices = [`${ours}/dsp`, `${theirs}/dsp`] as const;
     for (const [what, kind] of [["write(4096)", "write4096"], ["OSS_GETVERSION", "getversion"]]) {
       const comparison = await compare(pinned(0), programs.client, kind, ROUNDS, devices);
@@ -77,7 +78,7 @@ async function againstOsspd(programs: Programs, folder: string): Promise<Row[]> 
 async function cost(programs: Programs, folder: string): Promise<void> {
   const directory = `${folder}/cost`;
   const device = `${directory}/dsp`;
-  await using ossp = await startOssp([], ["--frontend", "fuse", "--dir", directory]);
+  await using ossp = await startOssp("--frontend", "fuse", "--dir", directory);
   const rows = [];
   for (const streams of [1, 4, 16, 64]) {
     const beforeCpu = cpuSeconds(ossp.pid);

@@ -37,7 +37,14 @@ async function output<T>(program: string, ...args: (string | number)[]): Promise
  * depends on what it chose.
  */
 export function pinned(processor: number): string[] {
-  return ["taskset", "--all-tasks", "--cpu-list", String(processor)];
+  return ["taskset", "--cpu-list", String(processor)];
+}
+
+/** Keeps a running process, which may have looked how many processors there are, on one of them. */
+export async function pin(pid: number, processor: number): Promise<void> {
+  const args = ["--all-tasks", "--pid", "--cpu-list", String(processor), String(pid)];
+  const { success, stderr } = await new Deno.Command("taskset", { args }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
 /**
@@ -93,18 +100,12 @@ export interface Server extends AsyncDisposable {
   readonly readyMs: number;
 }
 
-/**
- * Starts `ossp run` and waits until its devices are there.
- *
- * @param words what to put before it, e.g. `pinned(0)`
- * @param options its options
- */
-export async function startOssp(words: readonly string[], options: string[]): Promise<Server> {
+/** Starts `ossp run` with these options and waits until its devices are there. */
+export async function startOssp(...options: string[]): Promise<Server> {
   const startMs = performance.now();
   const main = new URL("../../main.ts", import.meta.url).pathname;
-  const [program, ...args] = [...words, Deno.execPath(), "run", "-A", "--quiet", main, "run"];
-  const child = new Deno.Command(program, {
-    args: [...args, ...options],
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", main, "run", ...options],
     stdin: "null",
     stderr: "piped",
   }).spawn();
