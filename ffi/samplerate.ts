@@ -1,6 +1,6 @@
 // libsamplerate, the sample rate converter: loaded when the first stream needs it.
 
-// From samplerate.h. Structs are passed as bytes; `ffi` reads pointers out of them.
+// From samplerate.h. SRC_DATA, the struct, is laid out by who calls.
 const symbols = {
   // SRC_STATE *src_new(int converter_type, int channels, int *error)
   src_new: { parameters: ["i32", "i32", "buffer"], result: "pointer" },
@@ -24,7 +24,7 @@ export const SRC_SINC_FASTEST = 2;
 
 let library: SampleRate | null | undefined;
 
-/** libsamplerate, undefined where it is not installed. */
+/** libsamplerate, undefined where it is not installed or may not be loaded. */
 export function sampleRate(): SampleRate | undefined {
   if (library === undefined) {
     try {

@@ -45,6 +45,7 @@ export class Engine {
       sink: this.#sink,
       mixer,
       schedule: this.#loop.schedule,
+      clock: this.#loop.clock,
       maxStreams: config.maxStreams,
       warn: (message) => this.#warn(message),
     };
@@ -119,7 +120,8 @@ export class Engine {
     this.#stopBy = performance.now() + DRAIN_LIMIT_MS;
     const poll = {
       dueMs: 0,
-      run: (nowMs: number) => {
+      run: () => {
+        const nowMs = this.#loop.clock.now();
         const playing = this.#dsps.some((dsp) => [...dsp.files].some((file) => file.released));
         if (!playing || nowMs >= this.#stopBy) this.#loop.stop();
         poll.dueMs = nowMs + 5;

@@ -15,12 +15,14 @@ import {
   timerSet,
 } from "../../ffi/libc.ts";
 import { Schedule } from "../device/schedule.ts";
+import { TurnClock } from "../device/turn_clock.ts";
 
 const MAX_EVENTS = 16;
 
 /** Calls a handler when its descriptor is readable, and scheduled things when they are due. */
 export class Loop {
   readonly schedule = new Schedule();
+  readonly clock = new TurnClock();
   readonly #epoll = epollCreate();
   readonly #timer = timerFd();
   readonly #timerBytes = new Uint8Array(8);
@@ -55,12 +57,13 @@ export class Loop {
       const { nextMs } = this.schedule;
       // A timer that fires too early costs a turn of the loop; setting it anew each time costs more.
       if (nextMs < this.#armedMs) {
-        timerSet(this.#timer, nextMs - performance.now());
+        timerSet(this.#timer, nextMs - this.clock.now());
         this.#armedMs = nextMs;
       }
       const count = epollWait(this.#epoll, events, MAX_EVENTS);
+      this.clock.next();
       for (let i = 0; i < count; i++) this.#handlers.get(epollFd(view, i))?.();
-      if (this.schedule.nextMs !== Infinity) this.schedule.run(performance.now());
+      if (this.schedule.nextMs !== Infinity) this.schedule.run(this.clock.now());
     }
     close(this.#timer);
     close(this.#epoll);

@@ -22,12 +22,14 @@ import { Dsp } from "../oss/dsp.ts";
 import type { Mixer } from "../oss/mixer.ts";
 import { ProcessClient, threadGroup } from "./client.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
+import type { TurnClock } from "./turn_clock.ts";
 
 /** What the device files need of the loop that they live in. */
 export interface DeviceHost {
   readonly sink: Sink;
   readonly mixer: Mixer;
   readonly schedule: Schedule;
+  readonly clock: TurnClock;
   /** The most streams at once. */
   readonly maxStreams: number;
   /** Takes one line about something that went wrong. */
@@ -107,6 +109,7 @@ export class DspFile implements OpenFile, Scheduled {
       sink,
       client: this.client,
       gain: mixer.gain,
+      now: () => host.clock.now(),
       warn: (message) =>
         host.warn(`stream of ${this.client.command} (${this.client.pid}): ${message}`),
     }, mixer);
@@ -124,11 +127,11 @@ export class DspFile implements OpenFile, Scheduled {
     return dueMs;
   }
 
-  run(nowMs: number): void {
-    this.dsp.playback.pump(nowMs);
-    this.#progress(nowMs);
+  run(): void {
+    this.dsp.playback.pump();
+    this.#progress();
     for (let i = this.#ends.length - 1; i >= 0; i--) {
-      if (this.#ends[i].limitMs > nowMs) continue;
+      if (this.#ends[i].limitMs > this.#host.clock.now()) continue;
       this.#session.replyEmpty(this.#ends.splice(i, 1)[0].unique);
     }
   }
@@ -144,12 +147,10 @@ export class DspFile implements OpenFile, Scheduled {
     length: number,
     flags: number,
   ): void {
-    const nowMs = performance.now();
+    this.#host.clock.next();
     const session = this.#session;
     // Those that wait already come first.
-    const taken = this.#writes.length > 0
-      ? 0
-      : this.dsp.playback.write(bytes, start, length, nowMs);
+    const taken = this.#writes.length > 0 ? 0 : this.dsp.playback.write(bytes, start, length);
     if (taken < 0) session.replyError(unique, -taken);
     else if (taken === length) session.replyWrite(unique, length);
     else if (this.dsp.nonblocking || (flags & O_NONBLOCK) !== 0) {
@@ -160,26 +161,26 @@ export class DspFile implements OpenFile, Scheduled {
       this.#waitForRoom(unique, bytes, start, length, taken);
     }
     this.#host.schedule.update(this);
-    if (this.#ends.length > 0) this.#progress(nowMs);
+    if (this.#ends.length > 0) this.#progress();
   }
 
   ioctl(unique: number, command: number, _inSize: number, outSize: number): void {
     const call = DSP_CALLS.get(command);
     if (!call) return this.#session.replyError(unique, unknownCall(command));
-    const nowMs = performance.now();
+    this.#host.clock.next();
     const { argument } = this.#session;
     const value = argument.getInt32(0, true);
-    const result = call.run(this.dsp, argument, nowMs);
+    const result = call.run(this.dsp, argument);
     if (result === WAIT) this.#waitForEnd(unique, { call, value, outSize });
     else if (result < 0) this.#session.replyError(unique, -result);
     else this.#session.replyIoctl(unique, result, outSize);
-    this.#progress(nowMs);
+    this.#progress();
   }
 
   poll(unique: number, events: number, kh: number, notify: boolean): void {
-    const nowMs = performance.now();
+    this.#host.clock.next();
     const { playback } = this.dsp;
-    const ready = playback.writable(nowMs) ? POLLOUT | (playback.failed ? POLLERR : 0) : 0;
+    const ready = playback.writable() ? POLLOUT | (playback.failed ? POLLERR : 0) : 0;
     if (notify && (ready & events) === 0) {
       this.#pollHandle = kh;
       this.#host.schedule.update(this);
@@ -198,25 +199,25 @@ export class DspFile implements OpenFile, Scheduled {
   }
 
   fsync(unique: number): void {
-    const nowMs = performance.now();
-    if (this.dsp.settle(nowMs)) this.#session.replyEmpty(unique);
+    this.#host.clock.next();
+    if (this.dsp.settle()) this.#session.replyEmpty(unique);
     else this.#waitForEnd(unique, {});
-    this.#progress(nowMs);
+    this.#progress();
   }
 
   release(unique: number, waits: boolean): void {
-    const nowMs = performance.now();
+    this.#host.clock.next();
     this.#released = true;
     if (!waits) this.#session.replyEmpty(unique);
-    if (this.#abandoned || this.dsp.settle(nowMs)) {
-      this.#close(nowMs);
+    if (this.#abandoned || this.dsp.settle()) {
+      this.#close();
       if (waits) this.#session.replyEmpty(unique);
     } else if (waits) this.#waitForEnd(unique, { closes: true });
     this.#host.schedule.update(this);
   }
 
   interrupt(unique: number): void {
-    const nowMs = performance.now();
+    this.#host.clock.next();
     const write = this.#writes.findIndex((waiting) => waiting.unique === unique);
     if (write >= 0) {
       const [waiting] = this.#writes.splice(write, 1);
@@ -232,12 +233,12 @@ export class DspFile implements OpenFile, Scheduled {
     this.#session.replyEmpty(unique);
     // close(2) under a signal: as a sound card's driver, stop.
     this.#abandoned = true;
-    if (closes) this.#close(nowMs);
+    if (closes) this.#close();
   }
 
   /** Ends the stream at once; what waits gets an error. For the end of the daemon. */
   abort(): void {
-    this.#close(performance.now());
+    this.#close();
   }
 
   #waitForRoom(
@@ -260,17 +261,17 @@ export class DspFile implements OpenFile, Scheduled {
   #waitForEnd(unique: number, waiting: Partial<Omit<WaitingForEnd, "unique" | "limitMs">>): void {
     const { call, value = 0, outSize = 0, closes = false } = waiting;
     this.#session.park(unique, this);
-    const limitMs = call ? Infinity : performance.now() + CLOSE_LIMIT_MS;
+    const limitMs = call ? Infinity : this.#host.clock.now() + CLOSE_LIMIT_MS;
     this.#ends.push({ unique, call, value, outSize, closes, limitMs });
   }
 
   /** Goes on with whoever can go on now that time has passed or the state has changed. */
-  #progress(nowMs: number): void {
+  #progress(): void {
     const { playback } = this.dsp;
     while (this.#writes.length > 0) {
       const waiting = this.#writes[0];
       const { unique, bytes, length, taken } = waiting;
-      const more = playback.write(bytes, taken, length - taken, nowMs);
+      const more = playback.write(bytes, taken, length - taken);
       if (more >= 0) waiting.taken += more;
       if (more >= 0 && waiting.taken < length) break;
       this.#spareWrites.push(this.#writes.shift()!);
@@ -278,10 +279,10 @@ export class DspFile implements OpenFile, Scheduled {
       else this.#session.replyWrite(unique, length);
     }
     if (playback.drained && this.#writes.length === 0) {
-      if (this.#released) this.#close(nowMs);
-      else this.#finishEnds(nowMs);
+      if (this.#released) this.#close();
+      else this.#finishEnds();
     }
-    if (this.#pollHandle !== undefined && playback.writable(nowMs)) {
+    if (this.#pollHandle !== undefined && playback.writable()) {
       const handle = this.#pollHandle;
       this.#pollHandle = undefined;
       this.#session.notifyPoll(handle);
@@ -289,7 +290,7 @@ export class DspFile implements OpenFile, Scheduled {
     this.#host.schedule.update(this);
   }
 
-  #finishEnds(nowMs: number): void {
+  #finishEnds(): void {
     while (this.#ends.length > 0) {
       const { unique, call, value, outSize } = this.#ends.shift()!;
       if (!call) {
@@ -297,16 +298,16 @@ export class DspFile implements OpenFile, Scheduled {
         continue;
       }
       this.#session.argument.setInt32(0, value, true);
-      const result = call.run(this.dsp, this.#session.argument, nowMs);
+      const result = call.run(this.dsp, this.#session.argument);
       if (result < 0) this.#session.replyError(unique, result === WAIT ? EINVAL : -result);
       else this.#session.replyIoctl(unique, result, outSize);
     }
   }
 
-  #close(nowMs: number): void {
+  #close(): void {
     for (const { unique } of this.#writes.splice(0)) this.#session.replyError(unique, EIO);
-    this.dsp.playback.close(nowMs);
-    this.#finishEnds(nowMs);
+    this.dsp.playback.close();
+    this.#finishEnds();
     this.#host.schedule.remove(this);
     this.#onClosed();
   }

@@ -27,7 +27,7 @@ class MixerFile implements OpenFile {
   ioctl(unique: number, command: number, _inSize: number, outSize: number): void {
     const call = MIXER_CALLS.get(command);
     if (!call) return this.#session.replyError(unique, unknownCall(command));
-    const result = call.run(this, this.#session.argument, performance.now());
+    const result = call.run(this, this.#session.argument);
     if (result < 0) this.#session.replyError(unique, -result);
     else this.#session.replyIoctl(unique, result, outSize);
   }

@@ -5,7 +5,7 @@ export interface Scheduled {
   /** When, in `performance.now()`'s milliseconds; Infinity for never. Changes at each call. */
   readonly dueMs: number;
   /** The call; `dueMs` has moved on after it. */
-  run(nowMs: number): void;
+  run(): void;
 }
 
 /** A set of scheduled things. There are tens of them, so it looks at each. */
@@ -41,7 +41,7 @@ export class Schedule {
     // An item may remove itself, which puts the last one in its place.
     for (let i = this.#items.length - 1; i >= 0; i--) {
       const item = this.#items[i];
-      if (item.dueMs <= nowMs) item.run(nowMs);
+      if (item.dueMs <= nowMs) item.run();
     }
     this.#nextMs = Infinity;
     for (let i = 0; i < this.#items.length; i++) this.update(this.#items[i]);

@@ -23,23 +23,22 @@ export interface Call<Target> {
    * Makes the call.
    *
    * @param argument what the caller passed, and on success what the caller gets
-   * @param nowMs the time, in `performance.now()`'s milliseconds
    * @returns the ioctl's result (0 or more), -errno, or `WAIT`
    */
-  run(target: Target, argument: DataView, nowMs: number): number;
+  run(target: Target, argument: DataView): number;
 }
 
 /** A call without an argument. */
 function none<T>(
   name: string,
   command: number,
-  run: (target: T, nowMs: number) => number | void,
+  run: (target: T) => number | void,
 ): Call<T> {
   return {
     name,
     command,
     argument: "none",
-    run: (target, _argument, nowMs) => run(target, nowMs) ?? 0,
+    run: (target) => run(target) ?? 0,
   };
 }
 
@@ -47,14 +46,14 @@ function none<T>(
 function int<T>(
   name: string,
   command: number,
-  run: (target: T, value: number, nowMs: number) => number,
+  run: (target: T, value: number) => number,
 ): Call<T> {
   return {
     name,
     command,
     argument: "int",
-    run(target, argument, nowMs) {
-      const value = run(target, argument.getInt32(0, true), nowMs);
+    run(target, argument) {
+      const value = run(target, argument.getInt32(0, true));
       if (value < 0) return value;
       argument.setInt32(0, value, true);
       return 0;
@@ -67,14 +66,14 @@ function fill<T>(
   name: string,
   command: number,
   argument: StructDescription,
-  run: (target: T, argument: DataView, nowMs: number) => void,
+  run: (target: T, argument: DataView) => void,
 ): Call<T> {
   return {
     name,
     command,
     argument,
-    run(target, view, nowMs) {
-      run(target, view, nowMs);
+    run(target, view) {
+      run(target, view);
       return 0;
     },
   };
@@ -87,45 +86,45 @@ export interface HasMixer {
 
 const { IO, IOR, IOWR } = oss;
 
-function setFormat(dsp: Dsp, afmt: number, nowMs: number): number {
+function setFormat(dsp: Dsp, afmt: number): number {
   const AFMT_QUERY = 0;
   const { parameters } = dsp;
   if (afmt !== AFMT_QUERY && formatByAfmt(afmt) !== parameters.format) {
-    if (!dsp.settle(nowMs)) return WAIT;
+    if (!dsp.settle()) return WAIT;
     parameters.setFormat(afmt);
-    dsp.playback.close(nowMs);
+    dsp.playback.close();
   }
   return parameters.format.afmt;
 }
 
-function setRate(dsp: Dsp, rateHz: number, nowMs: number): number {
+function setRate(dsp: Dsp, rateHz: number): number {
   const { parameters } = dsp;
   if (rateHz !== 0 && rateHz !== parameters.rateHz) {
-    if (!dsp.settle(nowMs)) return WAIT;
+    if (!dsp.settle()) return WAIT;
     parameters.setRate(rateHz);
-    dsp.playback.close(nowMs);
+    dsp.playback.close();
   }
   return parameters.rateHz;
 }
 
-function setChannels(dsp: Dsp, channels: number, nowMs: number): number {
+function setChannels(dsp: Dsp, channels: number): number {
   const { parameters } = dsp;
   if (channels !== 0 && channels !== parameters.channels) {
-    if (!dsp.settle(nowMs)) return WAIT;
+    if (!dsp.settle()) return WAIT;
     parameters.setChannels(channels);
-    dsp.playback.close(nowMs);
+    dsp.playback.close();
   }
   return parameters.channels;
 }
 
 /** The calls of /dev/dsp that are not the mixer's. */
 const DSP_ROWS: readonly Call<Dsp>[] = [
-  none("SNDCTL_DSP_RESET", IO("P", 0), (dsp, nowMs) => dsp.playback.reset(nowMs)),
-  none("SNDCTL_DSP_SYNC", IO("P", 1), (dsp, nowMs) => dsp.settle(nowMs) ? 0 : WAIT),
+  none("SNDCTL_DSP_RESET", IO("P", 0), (dsp) => dsp.playback.reset()),
+  none("SNDCTL_DSP_SYNC", IO("P", 1), (dsp) => dsp.settle() ? 0 : WAIT),
   int("SNDCTL_DSP_SPEED", IOWR("P", 2), setRate),
   int("SOUND_PCM_READ_RATE", IOR("P", 2), (dsp) => dsp.parameters.rateHz),
-  int("SNDCTL_DSP_STEREO", IOWR("P", 3), (dsp, stereo, nowMs) => {
-    const channels = setChannels(dsp, stereo ? 2 : 1, nowMs);
+  int("SNDCTL_DSP_STEREO", IOWR("P", 3), (dsp, stereo) => {
+    const channels = setChannels(dsp, stereo ? 2 : 1);
     return channels < 0 ? channels : channels - 1;
   }),
   int("SNDCTL_DSP_GETBLKSIZE", IOWR("P", 4), (dsp) => dsp.parameters.fragmentBytes),
@@ -133,23 +132,23 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
   int("SOUND_PCM_READ_BITS", IOR("P", 5), (dsp) => dsp.parameters.format.bytes * 8),
   int("SNDCTL_DSP_CHANNELS", IOWR("P", 6), setChannels),
   int("SOUND_PCM_READ_CHANNELS", IOR("P", 6), (dsp) => dsp.parameters.channels),
-  none("SNDCTL_DSP_POST", IO("P", 8), (dsp, nowMs) => dsp.playback.post(nowMs)),
-  int("SNDCTL_DSP_SUBDIVIDE", IOWR("P", 9), (dsp, divisor, nowMs) => {
+  none("SNDCTL_DSP_POST", IO("P", 8), (dsp) => dsp.playback.post()),
+  int("SNDCTL_DSP_SUBDIVIDE", IOWR("P", 9), (dsp, divisor) => {
     const { parameters } = dsp;
-    if (divisor !== 0 && dsp.playback.rebuffer(nowMs) && !parameters.setSubdivision(divisor)) {
+    if (divisor !== 0 && dsp.playback.rebuffer() && !parameters.setSubdivision(divisor)) {
       return -EINVAL;
     }
     return parameters.subdivision;
   }),
   // A program that plays already keeps its fragments and is told that all is well, as OSS 3 did.
-  int("SNDCTL_DSP_SETFRAGMENT", IOWR("P", 10), (dsp, fragment, nowMs) => {
-    if (dsp.playback.rebuffer(nowMs) && !dsp.parameters.setFragment(fragment)) return -EINVAL;
+  int("SNDCTL_DSP_SETFRAGMENT", IOWR("P", 10), (dsp, fragment) => {
+    if (dsp.playback.rebuffer() && !dsp.parameters.setFragment(fragment)) return -EINVAL;
     return fragment & 0x7fffffff;
   }),
   int("SNDCTL_DSP_GETFMTS", IOR("P", 11), (dsp) => dsp.parameters.formats),
-  fill("SNDCTL_DSP_GETOSPACE", IOR("P", 12, 16), oss.AudioBufInfo, (dsp, info, nowMs) => {
+  fill("SNDCTL_DSP_GETOSPACE", IOR("P", 12, 16), oss.AudioBufInfo, (dsp, info) => {
     const { fragmentBytes, fragments } = dsp.parameters;
-    const bytes = dsp.playback.freeBytes(nowMs);
+    const bytes = dsp.playback.freeBytes();
     info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
     info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
     info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
@@ -163,16 +162,16 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
     IOR("P", 15),
     () => oss.DSP_CAP_DUPLEX | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI,
   ),
-  fill("SNDCTL_DSP_GETOPTR", IOR("P", 18, 12), oss.CountInfo, (dsp, info, nowMs) => {
-    const bytes = dsp.playback.playedBytes(nowMs);
+  fill("SNDCTL_DSP_GETOPTR", IOR("P", 18, 12), oss.CountInfo, (dsp, info) => {
+    const bytes = dsp.playback.playedBytes();
     info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
-    info.setInt32(oss.CountInfo.blocks, dsp.playback.takeBlocks(nowMs), true);
+    info.setInt32(oss.CountInfo.blocks, dsp.playback.takeBlocks(), true);
     info.setInt32(oss.CountInfo.ptr, bytes % dsp.parameters.bufferBytes, true);
   }),
   int(
     "SNDCTL_DSP_GETODELAY",
     IOR("P", 23),
-    (dsp, _value, nowMs) => dsp.playback.queuedBytes(nowMs),
+    (dsp) => dsp.playback.queuedBytes(),
   ),
   fill("SNDCTL_DSP_GETERROR", IOR("P", 25, 112), oss.AudioErrInfo, (dsp, info) => {
     info.setInt32(oss.AudioErrInfo.play_underruns, dsp.playback.underruns, true);

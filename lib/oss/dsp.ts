@@ -20,8 +20,8 @@ export class Dsp {
    * Whether format, rate and channels can change now: what was written under the old ones has been
    * played. If not, it is made to be, and the caller has to wait until `playback.drained`.
    */
-  settle(nowMs: number): boolean {
-    this.playback.drain(nowMs);
+  settle(): boolean {
+    this.playback.drain();
     return this.playback.drained;
   }
 }

@@ -21,6 +21,8 @@ export interface PlaybackHost {
   readonly sink: Sink;
   readonly client: Client;
   readonly gain: Gain;
+  /** The time in milliseconds; asked for only when it matters. */
+  now(): number;
   /** Takes one line about the sink's failure. */
   warn(message: string): void;
 }
@@ -64,39 +66,39 @@ export class Playback {
   }
 
   /** Bytes that wait to be played at this moment. */
-  queuedBytes(nowMs: number): number {
-    return (this.#ring?.length ?? 0) - this.#dueBytes(nowMs);
+  queuedBytes(): number {
+    return (this.#ring?.length ?? 0) - this.#dueBytes();
   }
 
   /** Bytes that can be written at this moment. */
-  freeBytes(nowMs: number): number {
-    return this.#parameters.bufferBytes - this.queuedBytes(nowMs);
+  freeBytes(): number {
+    return this.#parameters.bufferBytes - this.queuedBytes();
   }
 
   /** Whether poll(2) says that the program can write: a fragment is free. */
-  writable(nowMs: number): boolean {
-    return this.#failed || this.freeBytes(nowMs) >= this.#parameters.fragmentBytes;
+  writable(): boolean {
+    return this.#failed || this.freeBytes() >= this.#parameters.fragmentBytes;
   }
 
   /** Bytes played since the open. */
-  playedBytes(nowMs: number): number {
-    return this.#playedBytes + this.#dueBytes(nowMs);
+  playedBytes(): number {
+    return this.#playedBytes + this.#dueBytes();
   }
 
   /** Fragments completed since this was last asked. */
-  takeBlocks(nowMs: number): number {
-    const blocks = Math.floor(this.playedBytes(nowMs) / this.#parameters.fragmentBytes);
+  takeBlocks(): number {
+    const blocks = Math.floor(this.playedBytes() / this.#parameters.fragmentBytes);
     const since = blocks - this.#reportedBlocks;
     this.#reportedBlocks = blocks;
     return Math.max(0, since);
   }
 
   // What the sink's clock has played of the ring, though it has not been moved there yet.
-  #dueBytes(nowMs: number): number {
+  #dueBytes(): number {
     if (!this.#running) return 0;
     const { frameBytes } = this.#parameters;
     const frames = Math.floor(this.#ring!.length / frameBytes);
-    return Math.min(this.#stream!.room(nowMs), frames) * frameBytes;
+    return Math.min(this.#stream!.room(this.#host.now()), frames) * frameBytes;
   }
 
   /**
@@ -104,30 +106,30 @@ export class Playback {
    *
    * @returns the bytes taken, or -errno
    */
-  write(bytes: Uint8Array<ArrayBuffer>, start: number, length: number, nowMs: number): number {
+  write(bytes: Uint8Array<ArrayBuffer>, start: number, length: number): number {
     if (this.#failed) return -EIO;
     const ring = this.#ring ??= new RingBuffer(this.#parameters.bufferBytes);
     this.#draining = false;
     let taken = 0;
     do {
       taken += ring.write(bytes, start + taken, length - taken);
-      if (!this.#running) this.#considerStart(nowMs);
-      if (taken < length || this.#stream?.free) this.#move(nowMs);
+      if (!this.#running) this.#considerStart();
+      if (taken < length || this.#stream?.free) this.#move();
     } while (taken < length && ring.free > 0 && !this.#failed);
-    this.#schedule(nowMs);
+    this.#schedule();
     return this.#failed ? -EIO : taken;
   }
 
   // A fragment starts the sound, or a full buffer; less than that waits for more, but not for long.
-  #considerStart(nowMs: number): void {
+  #considerStart(): void {
     const { fragmentBytes, bytesPerSecond } = this.#parameters;
-    if (this.#ring!.length >= fragmentBytes) this.#start(nowMs);
+    if (this.#ring!.length >= fragmentBytes) this.#start();
     else if (this.#startMs === Infinity) {
-      this.#startMs = nowMs + fragmentBytes * 1000 / bytesPerSecond;
+      this.#startMs = this.#host.now() + fragmentBytes * 1000 / bytesPerSecond;
     }
   }
 
-  #start(nowMs: number): void {
+  #start(): void {
     this.#startMs = Infinity;
     if (this.drained) return;
     const { format, rateHz, channels } = this.#parameters;
@@ -136,12 +138,12 @@ export class Playback {
     } catch (error) {
       return this.#fail(error);
     }
-    this.#stream.start(nowMs);
+    this.#stream.start(this.#host.now());
     this.#running = true;
   }
 
-  #stop(nowMs: number): void {
-    this.#stream?.stop(nowMs);
+  #stop(): void {
+    if (this.#running) this.#stream!.stop(this.#host.now());
     this.#running = false;
     this.#startMs = Infinity;
   }
@@ -166,14 +168,15 @@ export class Playback {
   }
 
   /** Moves to the sink what it has room for; to be called at `dueMs`, and harmless at any time. */
-  pump(nowMs: number): void {
-    if (!this.#running && nowMs >= this.#startMs) this.#start(nowMs);
-    this.#move(nowMs);
-    this.#schedule(nowMs);
+  pump(): void {
+    if (this.#startMs !== Infinity && this.#host.now() >= this.#startMs) this.#start();
+    this.#move();
+    this.#schedule();
   }
 
-  #move(nowMs: number): void {
+  #move(): void {
     if (!this.#running) return;
+    const nowMs = this.#host.now();
     const ring = this.#ring!;
     const stream = this.#stream!;
     const { frameBytes, format, channels } = this.#parameters;
@@ -194,14 +197,14 @@ export class Playback {
     if (!this.drained) return;
     if (this.#draining) {
       ring.clear(); // the part of a frame that may be left is not sound
-      this.#stop(nowMs);
+      this.#stop();
     } else if (!stream.free) {
       this.underruns++;
-      this.#stop(nowMs);
+      this.#stop();
     }
   }
 
-  #schedule(nowMs: number): void {
+  #schedule(): void {
     this.dueMs = this.#startMs;
     if (!this.#running) return;
     const { frameBytes, fragmentBytes, bytesPerSecond } = this.#parameters;
@@ -213,45 +216,46 @@ export class Playback {
     const toFragment = fragmentBytes - this.#playedBytes % fragmentBytes;
     const step = Math.min(toFragment, bytesPerSecond * MAX_STEP_SECONDS);
     const frames = Math.min(queued, Math.max(1, Math.ceil(step / frameBytes)));
+    const nowMs = this.#host.now();
     this.dueMs = this.#stream!.room(nowMs) >= frames
       ? nowMs
       : this.#stream!.timeOfRoom(frames, nowMs);
   }
 
   /** POST: what is there begins to play, though it does not fill a fragment. */
-  post(nowMs: number): void {
-    if (!this.#running && this.#ring) this.#start(nowMs);
-    this.pump(nowMs);
+  post(): void {
+    if (!this.#running && this.#ring) this.#start();
+    this.pump();
   }
 
   /** SYNC, close: as POST, and the end of it is no underrun. `drained` tells when it is done. */
-  drain(nowMs: number): void {
+  drain(): void {
     this.#draining = true;
-    this.post(nowMs);
+    this.post();
     if (this.drained) this.#ring?.clear();
   }
 
   /** RESET: forgets what was not played. */
-  reset(nowMs: number): void {
-    this.#stop(nowMs);
+  reset(): void {
+    this.#stop();
     this.#ring?.clear();
     this.#failed = false;
     this.#draining = false;
-    this.#schedule(nowMs);
+    this.#schedule();
   }
 
   /** SETFRAGMENT: the ring is cut anew if nothing is in it; false when something is. */
-  rebuffer(nowMs: number): boolean {
+  rebuffer(): boolean {
     if (!this.drained) return false;
-    this.#stop(nowMs);
+    this.#stop();
     this.#ring = undefined;
-    this.#schedule(nowMs);
+    this.#schedule();
     return true;
   }
 
   /** The parameters have changed, or the file closes: what follows is another stream. */
-  close(nowMs: number): void {
-    this.reset(nowMs);
+  close(): void {
+    this.reset();
     this.#closeStream();
     this.#ring = undefined;
   }

@@ -1,13 +1,68 @@
 // Channel maps: a stream of so many channels for a sink of so many others.
 
-// What a channel that the sink lacks adds to the front: 3 dB less than it was.
-const FOLD = Math.SQRT1_2;
+/** A loudspeaker by its place; RC stands in the middle at the back. */
+type Speaker = "L" | "R" | "C" | "LFE" | "LS" | "RS" | "LR" | "RR" | "RC";
+
+// What the channels of a frame are. Six and eight are in OSS 4's order (CHNORDER_NORMAL of its
+// soundcard.h); in the numbers that it does not speak of the order is that of WAV files.
+const LAYOUTS: readonly (readonly Speaker[])[] = [
+  [],
+  ["C"],
+  ["L", "R"],
+  ["L", "R", "C"],
+  ["L", "R", "LS", "RS"],
+  ["L", "R", "C", "LS", "RS"],
+  ["L", "R", "C", "LFE", "LS", "RS"],
+  ["L", "R", "C", "LFE", "RC", "LS", "RS"],
+  ["L", "R", "C", "LFE", "LS", "RS", "LR", "RR"],
+];
+
+// Who plays what a lacking loudspeaker would have played.
+const STAND_INS: Readonly<Record<Speaker, readonly Speaker[]>> = {
+  L: ["C"],
+  R: ["C"],
+  C: ["L", "R"],
+  LFE: [],
+  LS: ["L"],
+  RS: ["R"],
+  LR: ["LS"],
+  RR: ["RS"],
+  RC: ["LS", "RS"],
+};
+
+/** Gains by target channel, within it by source channel. */
+function gains(from: number, to: number): Float64Array {
+  const matrix = new Float64Array(from * to);
+  if (from === 1) {
+    matrix.fill(1, 0, Math.min(to, 2));
+    return matrix;
+  }
+  const target = LAYOUTS[to];
+  const place = (speaker: Speaker, channel: number, gain: number) => {
+    const at = target.indexOf(speaker);
+    if (at >= 0) matrix[at * from + channel] += gain;
+    else for (const other of STAND_INS[speaker]) place(other, channel, gain * Math.SQRT1_2);
+  };
+  LAYOUTS[from].forEach((speaker, channel) => place(speaker, channel, 1));
+  let loudest = 1;
+  for (let row = 0; row < to; row++) {
+    const sum = matrix.subarray(row * from, (row + 1) * from).reduce((a, b) => a + b);
+    loudest = Math.max(loudest, sum);
+  }
+  return matrix.map((gain) => gain / loudest);
+}
+
+const matrices: Float64Array[] = [];
 
 /**
- * Maps interleaved frames from one number of channels to another. Mono goes to the two front
- * channels, and any number to mono as its mean; otherwise channels that both have are copied, those
- * that only the target has are silent, and those that only the source has are folded into the front:
- * even ones left, odd ones right.
+ * Maps interleaved frames of 1 to 8 channels to frames of 1 to 8 others.
+ *
+ * Mono goes to both front channels as it is, stereo to mono as its mean. Otherwise a channel goes to
+ * the same loudspeaker; where the target has none, its neighbours towards the front play it 3 dB
+ * softer, and nobody plays the low frequency effects. Where that could exceed full scale, all
+ * channels are made softer alike until it cannot.
+ *
+ * @throws {RangeError} if there is no such number of channels
  */
 export function mapChannels(
   source: Float64Array,
@@ -20,18 +75,17 @@ export function mapChannels(
     for (let i = 0; i < frames * to; i++) target[i] = source[i];
     return;
   }
+  if (!LAYOUTS[from]?.length || !LAYOUTS[to]?.length) {
+    throw new RangeError(`${from} to ${to} channels: 1 to ${LAYOUTS.length - 1} are wanted`);
+  }
+  const matrix = matrices[from << 4 | to] ??= gains(from, to);
   for (let frame = 0; frame < frames; frame++) {
     const input = frame * from;
     const output = frame * to;
-    if (to === 1) {
+    for (let row = 0, cell = 0; row < to; row++) {
       let sum = 0;
-      for (let i = 0; i < from; i++) sum += source[input + i];
-      target[output] = sum / from;
-    } else if (from === 1) {
-      for (let i = 0; i < to; i++) target[output + i] = i < 2 ? source[input] : 0;
-    } else {
-      for (let i = 0; i < to; i++) target[output + i] = i < from ? source[input + i] : 0;
-      for (let i = to; i < from; i++) target[output + i % 2] += FOLD * source[input + i];
+      for (let i = 0; i < from; i++) sum += matrix[cell++] * source[input + i];
+      target[output + row] = sum;
     }
   }
 }

@@ -29,9 +29,13 @@ export interface SampleFormat {
     targetByte: number,
     samples: number,
   ): void;
+  /** Fills `length` bytes with silence, from `start` on, a sample's first byte. */
+  silence(target: Uint8Array, start: number, length: number): void;
 }
 
-/** Format numbers: the first eight are linux/soundcard.h's, the wider ones OSS 4's. */
+// Format numbers: those below 0x1000 are linux/soundcard.h's, the wider ones OSS 4's, which has no
+// packed big-endian one. Its AFMT_FLOAT is reserved for doubles; Linux (sound/core/oss/pcm_oss.c) and
+// the programs that use it mean single precision.
 export const AFMT_MU_LAW = 0x01;
 export const AFMT_A_LAW = 0x02;
 export const AFMT_U8 = 0x08;
@@ -47,6 +51,30 @@ export const AFMT_S24_LE = 0x8000;
 export const AFMT_S24_BE = 0x10000;
 export const AFMT_S24_PACKED = 0x40000;
 
+type Decode = SampleFormat["decode"];
+type Encode = SampleFormat["encode"];
+
+/** A row of the table; its silence is the code of zero. */
+function format(
+  row: Pick<SampleFormat, "name" | "afmt" | "bytes" | "bits" | "coding" | "bigEndian">,
+  decode: Decode,
+  encode: Encode,
+): SampleFormat {
+  const { bytes } = row;
+  const zero = new Uint8Array(bytes);
+  encode(new Float64Array(1), 0, zero, 0, 1);
+  const uniform = zero.every((byte) => byte === zero[0]);
+  return {
+    ...row,
+    decode,
+    encode,
+    silence(target, start, length) {
+      if (uniform) target.fill(zero[0], start, start + length);
+      else for (let i = 0; i < length; i++) target[start + i] = zero[i % bytes];
+    },
+  };
+}
+
 /** Integers of `bits` bits in the low end of a container of `bytes` bytes. */
 function integer(
   name: string,
@@ -56,61 +84,143 @@ function integer(
   coding: "signed" | "unsigned",
   bigEndian = false,
 ): SampleFormat {
-  const shift = 32 - bits; // left-justified, a sample of any width is an int32
-  const flip = coding === "unsigned" ? 1 << 31 : 0;
-  const scale = 2 ** (bits - 1);
-  const first = bigEndian ? 0 : bytes - 1; // the most significant byte
-  const step = bigEndian ? 1 : -1;
-  return {
-    name,
-    afmt,
-    bytes,
-    bits,
-    coding,
-    bigEndian,
-    decode(source, sourceByte, target, targetIndex, samples) {
-      for (let i = 0; i < samples; i++) {
-        const at = sourceByte + i * bytes + first;
-        let code = 0;
-        for (let k = 0; k < bytes; k++) code = code << 8 | source[at + k * step];
-        target[targetIndex + i] = ((code << shift) ^ flip) / 0x8000_0000;
-      }
-    },
-    encode(source, sourceIndex, target, targetByte, samples) {
-      for (let i = 0; i < samples; i++) {
-        const rounded = Math.round(source[sourceIndex + i] * scale);
-        const code = Math.max(-scale, Math.min(scale - 1, rounded)) ^ (flip >> shift);
-        const at = targetByte + i * bytes + first;
-        for (let k = 0; k < bytes; k++) target[at + k * step] = code >> 8 * (bytes - 1 - k);
-      }
-    },
-  };
+  return format(
+    { name, afmt, bytes, bits, coding, bigEndian },
+    integerDecoder(bytes, bits, coding === "unsigned", bigEndian),
+    integerEncoder(bytes, bits, coding === "unsigned", bigEndian),
+  );
 }
 
-const floatCode = new Float32Array(1);
-const floatBytes = new Uint8Array(floatCode.buffer);
+// One loop a width: a loop over a sample's bytes inside the loop over the samples takes several
+// times as long. Bytes are named from the most significant one, a, on.
 
-const float: SampleFormat = {
-  name: "f32le",
-  afmt: AFMT_FLOAT,
-  bytes: 4,
-  bits: 32,
-  coding: "float",
-  bigEndian: false,
-  decode(source, sourceByte, target, targetIndex, samples) {
-    for (let i = 0; i < samples; i++) {
-      for (let k = 0; k < 4; k++) floatBytes[k] = source[sourceByte + i * 4 + k];
-      const value = floatCode[0];
-      target[targetIndex + i] = Number.isFinite(value) ? value : 0; // one NaN would mute a whole mix
+function integerDecoder(
+  bytes: number,
+  bits: number,
+  unsigned: boolean,
+  bigEndian: boolean,
+): Decode {
+  const flip = unsigned ? 1 << 31 : 0;
+  const unit = 2 ** -31; // left-justified, a sample of any width is an int32
+  const a = bigEndian ? 0 : bytes - 1;
+  const b = bigEndian ? 1 : bytes - 2;
+  const c = bigEndian ? 2 : bytes - 3;
+  const d = bigEndian ? 3 : bytes - 4;
+  switch (bytes) {
+    case 1:
+      return (source, at, target, index, samples) => {
+        for (const end = index + samples; index < end; index++, at++) {
+          target[index] = (source[at] << 24 ^ flip) * unit;
+        }
+      };
+    case 2:
+      return (source, at, target, index, samples) => {
+        for (const end = index + samples; index < end; index++, at += 2) {
+          target[index] = (source[at + a] << 24 ^ source[at + b] << 16 ^ flip) * unit;
+        }
+      };
+    case 3:
+      return (source, at, target, index, samples) => {
+        for (const end = index + samples; index < end; index++, at += 3) {
+          target[index] = (source[at + a] << 24 | source[at + b] << 16 | source[at + c] << 8) *
+            unit;
+        }
+      };
+    default: {
+      const shift = 32 - bits; // drops what is above the sample in its container
+      return (source, at, target, index, samples) => {
+        for (const end = index + samples; index < end; index++, at += 4) {
+          const code = source[at + a] << 24 | source[at + b] << 16 | source[at + c] << 8 |
+            source[at + d];
+          target[index] = (code << shift) * unit;
+        }
+      };
+    }
+  }
+}
+
+function integerEncoder(
+  bytes: number,
+  bits: number,
+  unsigned: boolean,
+  bigEndian: boolean,
+): Encode {
+  const scale = 2 ** (bits - 1);
+  const least = -scale;
+  const most = scale - 1;
+  const flip = unsigned ? scale : 0;
+  const a = bigEndian ? 0 : bytes - 1;
+  const b = bigEndian ? 1 : bytes - 2;
+  const c = bigEndian ? 2 : bytes - 3;
+  const d = bigEndian ? 3 : bytes - 4;
+  const codeOf = (value: number) => {
+    const code = Math.floor(value * scale + 0.5);
+    return (code > most ? most : code < least ? least : code) ^ flip;
+  };
+  switch (bytes) {
+    case 1:
+      return (source, index, target, at, samples) => {
+        for (const end = index + samples; index < end; index++, at++) {
+          target[at] = codeOf(source[index]);
+        }
+      };
+    case 2:
+      return (source, index, target, at, samples) => {
+        for (const end = index + samples; index < end; index++, at += 2) {
+          const code = codeOf(source[index]);
+          target[at + a] = code >> 8;
+          target[at + b] = code;
+        }
+      };
+    case 3:
+      return (source, index, target, at, samples) => {
+        for (const end = index + samples; index < end; index++, at += 3) {
+          const code = codeOf(source[index]);
+          target[at + a] = code >> 16;
+          target[at + b] = code >> 8;
+          target[at + c] = code;
+        }
+      };
+    default:
+      return (source, index, target, at, samples) => {
+        for (const end = index + samples; index < end; index++, at += 4) {
+          const code = codeOf(source[index]);
+          target[at + a] = code >> 24;
+          target[at + b] = code >> 16;
+          target[at + c] = code >> 8;
+          target[at + d] = code;
+        }
+      };
+  }
+}
+
+// A float's bits pass through these as one word, whatever the alignment of the bytes.
+const floatWord = new Int32Array(1);
+const floatValue = new Float32Array(floatWord.buffer);
+
+const float = format(
+  { name: "f32le", afmt: AFMT_FLOAT, bytes: 4, bits: 32, coding: "float", bigEndian: false },
+  (source, at, target, index, samples) => {
+    for (const end = index + samples; index < end; index++, at += 4) {
+      floatWord[0] = source[at] | source[at + 1] << 8 | source[at + 2] << 16 | source[at + 3] << 24;
+      const value = floatValue[0];
+      target[index] = Number.isFinite(value) ? value : 0; // one NaN would mute a whole mix
     }
   },
-  encode(source, sourceIndex, target, targetByte, samples) {
-    for (let i = 0; i < samples; i++) {
-      floatCode[0] = source[sourceIndex + i];
-      for (let k = 0; k < 4; k++) target[targetByte + i * 4 + k] = floatBytes[k];
+  (source, index, target, at, samples) => {
+    for (const end = index + samples; index < end; index++, at += 4) {
+      floatValue[0] = source[index];
+      const word = floatWord[0];
+      target[at] = word;
+      target[at + 1] = word >> 8;
+      target[at + 2] = word >> 16;
+      target[at + 3] = word >> 24;
     }
   },
-};
+);
+
+// All of G.711's decision levels are multiples of this fraction of full scale.
+const G711_LEVELS = 2 ** 14;
 
 /** One of G.711's companded codes: the sign in the top bit, 128 magnitudes. */
 function companded(
@@ -121,47 +231,40 @@ function companded(
   /** The magnitude of segment 0 to 7, step 0 to 15, as a fraction of full scale. */
   magnitude: (segment: number, step: number) => number,
 ): SampleFormat {
-  const magnitudes = Float64Array.from(
-    { length: 128 },
-    (_, code) => magnitude(code >> 4, code & 15),
-  );
+  const magnitudeOf = (code: number) => magnitude(code >> 4, code & 15);
   // A-law has a set sign bit for positive values, mu-law, before its inversion, for negative ones.
   const negative = name === "mulaw" ? 0x80 : 0;
-  return {
-    name,
-    afmt,
-    bytes: 1,
-    bits: 8,
-    coding: name,
-    bigEndian: false,
-    decode(source, sourceByte, target, targetIndex, samples) {
-      for (let i = 0; i < samples; i++) {
-        const code = source[sourceByte + i] ^ mask;
-        const value = magnitudes[code & 0x7f];
-        target[targetIndex + i] = (code & 0x80) === negative ? -value : value;
-      }
-    },
-    encode(source, sourceIndex, target, targetByte, samples) {
-      for (let i = 0; i < samples; i++) {
-        const value = source[sourceIndex + i];
-        const isNegative = value < 0 || Object.is(value, -0); // mu-law has both zeros
-        const sign = isNegative ? negative : negative ^ 0x80;
-        target[targetByte + i] = (nearest(magnitudes, Math.abs(value)) | sign) ^ mask;
-      }
-    },
-  };
-}
+  const positive = negative ^ 0x80;
 
-/** The index of the value nearest to `wanted` in an ascending table. */
-function nearest(table: Float64Array, wanted: number): number {
-  let low = 0;
-  let high = table.length - 1;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (table[middle] < wanted) low = middle + 1;
-    else high = middle;
+  const values = new Float64Array(256);
+  for (let code = 0; code < 128; code++) {
+    values[(code | positive) ^ mask] = magnitudeOf(code);
+    values[(code | negative) ^ mask] = -magnitudeOf(code);
   }
-  return low > 0 && wanted - table[low - 1] < table[low] - wanted ? low - 1 : low;
+
+  const nearest = new Uint8Array(G711_LEVELS); // the code of each level without its sign
+  for (let level = 0, code = 0; level < G711_LEVELS; level++) {
+    const middle = (magnitudeOf(code) + magnitudeOf(code + 1)) / 2;
+    if (code < 127 && level / G711_LEVELS >= middle) code++;
+    nearest[level] = code;
+  }
+
+  return format(
+    { name, afmt, bytes: 1, bits: 8, coding: name, bigEndian: false },
+    (source, at, target, index, samples) => {
+      for (const end = index + samples; index < end; index++, at++) {
+        target[index] = values[source[at]];
+      }
+    },
+    (source, index, target, at, samples) => {
+      for (const end = index + samples; index < end; index++, at++) {
+        const value = source[index];
+        const level = Math.min(Math.abs(value) * G711_LEVELS, G711_LEVELS - 1) | 0;
+        const sign = value < 0 || Object.is(value, -0) ? negative : positive; // mu-law has both zeros
+        target[at] = (nearest[level] | sign) ^ mask;
+      }
+    },
+  );
 }
 
 /** Every format that a dsp takes. */

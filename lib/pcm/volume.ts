@@ -31,6 +31,10 @@ export function applyGain(
   if (scratch.length < samples) scratch = new Float64Array(samples);
   format.decode(bytes, start, scratch, 0, samples);
   const even = channels === 1 ? (left + right) / 2 : left;
-  for (let i = 0; i < samples; i++) scratch[i] *= (i % channels) % 2 === 0 ? even : right;
+  for (let frame = 0; frame < samples; frame += channels) {
+    for (let channel = 0; channel < channels; channel++) {
+      scratch[frame + channel] *= (channel & 1) === 0 ? even : right;
+    }
+  }
   format.encode(scratch, 0, bytes, start, samples);
 }

@@ -67,9 +67,14 @@ export function wavEncoding(format: SampleFormat): WavEncoding | undefined {
   };
 }
 
-/** The head of a WAV file, and where in it the sizes stand. */
+/**
+ * The head of a WAV file. Its sizes stand at 4 (the RIFF chunk's) and in its last 4 bytes (the data
+ * chunk's), and what else grows at `factOffset`.
+ */
 export interface WavHeader {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of `bytes`. */
+  readonly view: DataView<ArrayBuffer>;
   readonly frameBytes: number;
   /** The offset of the fact chunk's number of frames; undefined for PCM, which has no such chunk. */
   readonly factOffset: number | undefined;
@@ -100,15 +105,17 @@ export function wavHeader(format: SampleFormat, rateHz: number, channels: number
     view.setUint32(42, 4, true);
   }
   text(bytes.length - 8, "data");
-  const header = { bytes, frameBytes, factOffset: isPcm ? undefined : 46 };
+  const header = { bytes, view, frameBytes, factOffset: isPcm ? undefined : 46 };
   wavSizes(header, 0);
   return header;
 }
 
-/** Writes into a header how many bytes of samples follow it; beyond 4 GiB: "to the end". */
+/**
+ * Writes into a header how many bytes of samples follow it; beyond 4 GiB: "to the end". An odd number
+ * has no pad byte after it, since more samples may follow, and none is counted.
+ */
 export function wavSizes(header: WavHeader, dataBytes: number): void {
-  const { bytes, frameBytes, factOffset } = header;
-  const view = new DataView(bytes.buffer);
+  const { bytes, view, frameBytes, factOffset } = header;
   view.setUint32(4, Math.min(bytes.length - 8 + dataBytes, UNKNOWN_SIZE), true);
   if (factOffset) view.setUint32(factOffset, Math.min(dataBytes / frameBytes, UNKNOWN_SIZE), true);
   view.setUint32(bytes.length - 4, Math.min(dataBytes, UNKNOWN_SIZE), true);
@@ -135,14 +142,18 @@ export function parseWav(head: Uint8Array): WavInfo {
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const text = (at: number) => String.fromCharCode(...head.subarray(at, at + 4));
   if (head.length < 12 || text(0) !== "RIFF" || text(8) !== "WAVE") {
-    throw new Error("not a WAV file: it does not begin with RIFF and WAVE");
+    const found = JSON.stringify([text(0), text(8)]).slice(1, -1);
+    throw new Error(`not a WAV file: it begins with ${found}; "RIFF","WAVE" is wanted`);
   }
   let parameters: Pick<WavInfo, "format" | "rateHz" | "channels"> | undefined;
   for (let at = 12; at + 8 <= head.length;) {
     const size = view.getUint32(at + 4, true);
     const body = at + 8;
     if (text(at) === "fmt ") {
-      if (size < 16 || body + size > head.length) throw new Error("its fmt chunk is cut short");
+      if (size < 16 || body + size > head.length) {
+        const there = Math.min(size, head.length - body);
+        throw new Error(`its fmt chunk is cut short: ${there} bytes of ${Math.max(size, 16)}`);
+      }
       parameters = parseFmt(new DataView(head.buffer, head.byteOffset + body, size));
     } else if (text(at) === "data") {
       if (!parameters) throw new Error("its data chunk comes before its fmt chunk");
@@ -151,7 +162,8 @@ export function parseWav(head: Uint8Array): WavInfo {
     }
     at = body + size + size % 2;
   }
-  throw new Error("it has no data chunk near its start");
+  const wanted = parameters ? "data" : "fmt or data";
+  throw new Error(`it has no ${wanted} chunk in its first ${head.length} bytes`);
 }
 
 const AFMT_BY_TAG_AND_BITS = new Map([
@@ -179,7 +191,15 @@ function parseFmt(fmt: DataView): Pick<WavInfo, "format" | "rateHz" | "channels"
   const channels = fmt.getUint16(2, true);
   const rateHz = fmt.getUint32(4, true);
   if (channels === 0 || rateHz === 0) {
-    throw new Error(`it has ${channels} channels at ${rateHz} Hz`);
+    throw new Error(`it has ${channels} channels at ${rateHz} Hz; at least 1 of each is wanted`);
   }
-  return { format: formatByAfmt(afmt)!, rateHz, channels };
+  const format = formatByAfmt(afmt)!;
+  const frameBytes = fmt.getUint16(12, true);
+  if (frameBytes !== format.bytes * channels) { // 24 bits in 32, say, which would be heard as noise
+    throw new Error(
+      `its frames are ${frameBytes} bytes; ${channels} channels of ${bits} bits are ` +
+        `${format.bytes * channels}`,
+    );
+  }
+  return { format, rateHz, channels };
 }

@@ -3,8 +3,8 @@
 //
 // A file in inside/ is an ordinary Deno.test file; deno.json keeps `deno test FOLDER` from running it
 // on the host too. Each runs in a process of its own, and the devices that it made are gone when it
-// ends. OSSP_EXCHANGE names a folder that the host sees too. `deno test` fills 80 MB of memory for each
-// file, 20,000 page faults, which in a user-mode kernel take 4 s: better few files than many.
+// ends. OSSP_EXCHANGE names a folder that the host sees too. `deno test` fills 80 MB of memory for
+// each file, 20,000 page faults, which in a user-mode kernel take 4 s: better few files than many.
 
 import { assertNotEquals } from "@std/assert";
 import { parseJunit, type TestResult } from "./junit.ts";

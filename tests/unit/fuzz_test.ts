@@ -9,6 +9,7 @@ import { NullSink } from "../../lib/backend/null.ts";
 import { type DeviceHost, DspDevice } from "../../lib/device/dsp.ts";
 import { MixerDevice } from "../../lib/device/mixer.ts";
 import { Schedule } from "../../lib/device/schedule.ts";
+import { TurnClock } from "../../lib/device/turn_clock.ts";
 import * as abi from "../../lib/fuse/abi.ts";
 import { Directory } from "../../lib/fuse/directory.ts";
 import { REQUEST_BUFFER_BYTES, type Serving, Session } from "../../lib/fuse/session.ts";
@@ -103,6 +104,7 @@ class Kernel {
   readonly #open: number[] = [];
   readonly #opened: number[] = [];
   readonly #nodes: number[] = [];
+  readonly turnClock = new TurnClock();
   #length = 0;
   #unique = 0;
 
@@ -115,6 +117,7 @@ class Kernel {
       sink: new NullSink(clock),
       mixer,
       schedule: this.schedule,
+      clock: this.turnClock,
       maxStreams: MAX_STREAMS,
       warn: (message) => assert(false, message),
     };
@@ -486,6 +489,7 @@ class Kernel {
 
   #runAt(ms: number): void {
     this.#time.nowMs = Math.max(ms, this.#time.nowMs);
+    this.turnClock.next();
     this.schedule.run(this.#time.nowMs);
     assertEquals(this.#asked.size, this.session.parkedRequests);
   }

@@ -1,40 +1,35 @@
-// Sample formats, volume, channel maps, WAV headers and resampling.
+// Sample formats, volume, channel maps and the mix bus.
 
-import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { MAX_CHANNELS } from "../../lib/oss/parameters.ts";
 import { mapChannels } from "../../lib/pcm/channels.ts";
 import { AFMT_FLOAT, formatByAfmt, formatByName, FORMATS } from "../../lib/pcm/format.ts";
-import { Resampler } from "../../lib/pcm/resample.ts";
+import { MixBus } from "../../lib/pcm/mix.ts";
 import { applyGain, gainOfPercent } from "../../lib/pcm/volume.ts";
-import { parseWav, wavEncoding, wavHeader, wavSizes } from "../../lib/pcm/wav.ts";
-
-/** Bytes of valid codes of a format: all of them up to 16 bits, edges and a spread beyond. */
-function codes(name: string): Uint8Array<ArrayBuffer> {
-  const format = formatByName(name)!;
-  const count = format.bits <= 16 ? 2 ** format.bits : 60_000;
-  const bytes = new Uint8Array(count * format.bytes);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < count; i++) {
-    const at = i * format.bytes;
-    const wide = Math.trunc((i / (count - 1) * 2 - 1) * (2 ** (format.bits - 1) - 1)) -
-      (i === 0 ? 1 : 0);
-    if (format.coding === "float") view.setFloat32(at, i / count * 4 - 2, true);
-    else if (format.bytes === 1) bytes[at] = i;
-    else if (format.bytes === 2) view.setUint16(at, i, !format.bigEndian);
-    else if (format.bytes === 4) view.setInt32(at, wide, !format.bigEndian);
-    else for (let k = 0; k < 3; k++) bytes[at + k] = wide >> 8 * k;
-  }
-  return bytes;
-}
+import { codes } from "./codes.ts";
 
 Deno.test("decoding and encoding again changes no code of any format", () => {
   for (const format of FORMATS) {
-    const bytes = codes(format.name);
+    const bytes = codes(format);
     const samples = bytes.length / format.bytes;
     const decoded = new Float64Array(samples);
     const again = new Uint8Array(bytes.length);
     format.decode(bytes, 0, decoded, 0, samples);
     format.encode(decoded, 0, again, 0, samples);
     assertEquals(again.findIndex((byte, i) => byte !== bytes[i]), -1, format.name);
+  }
+});
+
+Deno.test("a sample is found and put wherever it stands", () => {
+  for (const format of FORMATS) {
+    const bytes = codes(format).subarray(0, 3 * format.bytes);
+    const shifted = new Uint8Array(bytes.length + 2).fill(0x5a);
+    const decoded = new Float64Array(5).fill(9);
+    format.decode(bytes, format.bytes, decoded, 2, 2);
+    format.encode(decoded, 2, shifted, 1, 2);
+    assertEquals([decoded[0], decoded[1], decoded[4]], [9, 9, 9], format.name);
+    const wanted = [0x5a, ...bytes.subarray(format.bytes), 0x5a];
+    assertEquals([...shifted.subarray(0, wanted.length)], wanted, format.name);
   }
 });
 
@@ -68,6 +63,30 @@ Deno.test("formats mean what they say", () => {
   }
 });
 
+Deno.test("a sample becomes the nearest code", () => {
+  for (const format of FORMATS) {
+    if (format.bits > 16) continue;
+    const bytes = codes(format);
+    const values = new Float64Array(bytes.length / format.bytes);
+    format.decode(bytes, 0, values, 0, values.length);
+    values.sort();
+    const probes = new Float64Array(10_007).map((_, i) => i / 5003 - 1);
+    const encoded = new Uint8Array(probes.length * format.bytes);
+    const decoded = new Float64Array(probes.length);
+    format.encode(probes, 0, encoded, 0, probes.length);
+    format.decode(encoded, 0, decoded, 0, probes.length);
+    let above = 0;
+    probes.forEach((probe, i) => {
+      while (above < values.length - 1 && values[above] < probe) above++;
+      const error = Math.min(
+        Math.abs(values[above] - probe),
+        Math.abs(values[Math.max(0, above - 1)] - probe),
+      );
+      assertEquals(Math.abs(decoded[i] - probe), error, `${format.name} ${probe}`);
+    });
+  }
+});
+
 Deno.test("what is out of range saturates", () => {
   for (const format of FORMATS) {
     if (format.afmt === AFMT_FLOAT) continue;
@@ -78,6 +97,42 @@ Deno.test("what is out of range saturates", () => {
     assert(decoded[0] > 0.96 && decoded[0] <= 1, `${format.name} ${decoded[0]}`);
     assert(decoded[1] < -0.96 && decoded[1] >= -1, `${format.name} ${decoded[1]}`);
   }
+});
+
+Deno.test("not a number is silence", () => {
+  for (const format of FORMATS) {
+    if (format.afmt === AFMT_FLOAT) continue;
+    const bytes = new Uint8Array(format.bytes);
+    format.encode(new Float64Array([NaN]), 0, bytes, 0, 1);
+    const decoded = new Float64Array([1]);
+    format.decode(bytes, 0, decoded, 0, 1);
+    assert(Math.abs(decoded[0]) < 0.001, `${format.name} ${decoded[0]}`);
+  }
+});
+
+Deno.test("silence is the code of zero, in its span only", () => {
+  const quiet: Record<string, number[]> = {
+    mulaw: [0xff],
+    alaw: [0xd5],
+    u8: [0x80],
+    u16le: [0, 0x80],
+    u16be: [0x80, 0],
+  };
+  for (const { name, bytes, silence } of FORMATS) {
+    const sample = quiet[name] ?? new Array(bytes).fill(0);
+    const span = new Uint8Array(2 * bytes + 2).fill(0x5a);
+    silence(span, 1, 2 * bytes);
+    assertEquals([...span], [0x5a, ...sample, ...sample, 0x5a], name);
+  }
+});
+
+Deno.test("a format is found by its number and its name", () => {
+  for (const format of FORMATS) {
+    assertEquals(formatByAfmt(format.afmt), format);
+    assertEquals(formatByName(format.name), format);
+    assertEquals(format.afmt & (format.afmt - 1), 0, "one bit");
+  }
+  assertEquals([formatByAfmt(4), formatByName("adpcm")], [undefined, undefined]);
 });
 
 Deno.test("volume is a cube, and full volume leaves every bit alone", () => {
@@ -91,119 +146,74 @@ Deno.test("volume is a cube, and full volume leaves every bit alone", () => {
   assertEquals([...samples], [4000, 1000, -4000, -1000]);
   applyGain(format, bytes, 0, 4, 1, 1, 0);
   assertEquals([...samples], [2000, 500, -4000, -1000]);
+  samples.fill(800);
+  applyGain(format, bytes, 2, 6, 3, 0.5, 0.25); // even channels left, whatever the frame
+  assertEquals([...samples], [800, 400, 200, 400]);
+  const notANumber = new Uint8Array([1, 0, 0xc0, 0x7f]);
+  applyGain(formatByName("f32le")!, notANumber, 0, 4, 1, 1, 1);
+  assertEquals([...notANumber], [1, 0, 0xc0, 0x7f]);
 });
 
 Deno.test("channels are copied, spread, folded and averaged", () => {
   const map = (from: number, to: number, frame: number[]) => {
-    const target = new Float64Array(to);
+    const target = new Float64Array(to + 1).fill(9);
     mapChannels(new Float64Array(frame), from, target, to, 1);
-    return [...target];
+    assertEquals(target[to], 9);
+    return [...target.subarray(0, to)];
   };
+  const dB3 = Math.SQRT1_2;
+  const near = (got: number[], wanted: number[]) =>
+    wanted.forEach((value, i) => assertAlmostEquals(got[i], value, 1e-12));
   assertEquals(map(2, 2, [0.25, 0.5]), [0.25, 0.5]);
   assertEquals(map(1, 2, [0.5]), [0.5, 0.5]);
-  assertEquals(map(1, 4, [0.5]), [0.5, 0.5, 0, 0]);
-  assertEquals(map(2, 1, [0.5, 0.25]), [0.375]);
+  assertEquals(map(1, 6, [0.5]), [0.5, 0.5, 0, 0, 0, 0]);
+  near(map(2, 1, [0.5, 0.25]), [0.375]);
   assertEquals(map(2, 4, [0.5, 0.25]), [0.5, 0.25, 0, 0]);
-  assertEquals(map(4, 2, [0.5, 0.25, 1, 0]), [0.5 + Math.SQRT1_2, 0.25]);
+  assertEquals(map(4, 6, [1, 2, 3, 4]), [1, 2, 0, 0, 3, 4]);
+  near(map(4, 2, [0.5, 0.25, 1, 0]), [(0.5 + dB3) / (1 + dB3), 0.25 / (1 + dB3)]);
+  // 5.1: the centre to both, the back to its side, the low frequency effects to nobody.
+  const fold = 1 + 2 * dB3;
+  near(map(6, 2, [0, 0, 1, 0, 0, 0]), [dB3 / fold, dB3 / fold]);
+  near(map(6, 2, [0, 0, 0, 1, 0, 0]), [0, 0]);
+  near(map(6, 2, [1, 0, 0, 0, 1, 0]), [(1 + dB3) / fold, 0]);
+  near(map(8, 6, [0, 0, 0, 0, 0, 0, 1, 0]), [0, 0, 0, 0, dB3 / (1 + dB3), 0]);
+  assertThrows(() => map(9, 2, []), RangeError, "9 to 2 channels");
+  assertThrows(() => map(2, 0, []), RangeError, "2 to 0 channels");
 });
 
-Deno.test("a WAV header says what it was made of, and grows", () => {
-  for (const format of FORMATS) {
-    const header = wavHeader(format, 44100, 2);
-    wavSizes(header, 80);
-    const file = new Uint8Array(header.bytes.length + 80);
-    file.set(header.bytes);
-    const info = parseWav(file);
-    assertEquals([info.rateHz, info.channels], [44100, 2]);
-    assertEquals([info.dataOffset, info.dataBytes], [header.bytes.length, 80]);
-    assertEquals(info.format.bits, format.bits);
-    assertEquals(new DataView(file.buffer).getUint32(4, true), file.length - 8);
-    wavSizes(header, 5e9);
-    assertEquals(parseWav(header.bytes).dataBytes, Infinity);
+Deno.test("no map exceeds full scale, and each frame is mapped by itself", () => {
+  for (let from = 1; from <= MAX_CHANNELS; from++) {
+    for (let to = 1; to <= MAX_CHANNELS; to++) {
+      const target = new Float64Array(2 * to);
+      mapChannels(new Float64Array(2 * from).fill(1, 0, from), from, target, to, 2);
+      assert(Math.max(...target) <= 1 + 1e-12, `${from} to ${to}`);
+      assert(target[0] > 0.5 && (to === 1 || target[0] === target[1]), `${from} to ${to}`);
+      assertEquals([...target.subarray(to)], new Array(to).fill(0), `${from} to ${to}`);
+    }
   }
 });
 
-Deno.test("what a WAV file holds is sample for sample what the stream held", () => {
-  for (const format of FORMATS) {
-    const encoding = wavEncoding(format);
-    if (!encoding) continue;
-    const bytes = codes(format.name);
-    const samples = bytes.length / format.bytes;
-    const target = new Uint8Array(samples * encoding.bytesPerSample);
-    encoding.transcode(bytes, target, samples);
-    const { format: held } = parseWav(wavHeader(format, 8000, 1).bytes);
-    const sent = new Float64Array(samples);
-    const kept = new Float64Array(samples);
-    format.decode(bytes, 0, sent, 0, samples);
-    held.decode(target, 0, kept, 0, samples);
-    assertEquals(kept.findIndex((value, i) => value !== sent[i]), -1, format.name);
-  }
-});
-
-Deno.test("files that are no WAV are refused in words", () => {
-  assertThrows(() => parseWav(new Uint8Array(100)), Error, "not a WAV file");
-  const odd = wavHeader(formatByAfmt(0x10)!, 8000, 1).bytes;
-  odd[20] = 2;
-  assertThrows(() => parseWav(odd), Error, "format 2 and 16 bits");
-  assertThrows(() => parseWav(odd.subarray(0, 30)), Error, "cut short");
-});
-
-/** Signal to noise in dB of a resampled sine, against the same sine at the new rate, fitted. */
-function sineSnr(fromHz: number, toHz: number): { snr: number; frames: number; converter: string } {
-  const toneHz = 997;
-  const resampler = new Resampler(fromHz, toHz, 1);
-  const out: number[] = [];
-  const take = (frames: number) => out.push(...resampler.output.subarray(0, frames));
-  for (let at = 0; at < fromHz; at += 441) {
-    const frames = Math.min(441, fromHz - at);
-    const input = Float64Array.from(
-      { length: frames },
-      (_, i) => 0.5 * Math.sin(2 * Math.PI * toneHz * (at + i) / fromHz),
-    );
-    take(resampler.process(input, frames));
-  }
-  take(resampler.flush());
-  const { converter } = resampler;
-  resampler.close();
-  let [ss, cc, sc, sy, cy] = [0, 0, 0, 0, 0];
-  const [first, last] = [4000, out.length - 4000];
-  for (let i = first; i < last; i++) {
-    const s = Math.sin(2 * Math.PI * toneHz * i / toHz);
-    const c = Math.cos(2 * Math.PI * toneHz * i / toHz);
-    ss += s * s;
-    cc += c * c;
-    sc += s * c;
-    sy += s * out[i];
-    cy += c * out[i];
-  }
-  const determinant = ss * cc - sc * sc;
-  const a = (sy * cc - cy * sc) / determinant;
-  const b = (cy * ss - sy * sc) / determinant;
-  let signal = 0;
-  let noise = 0;
-  for (let i = first; i < last; i++) {
-    const fitted = a * Math.sin(2 * Math.PI * toneHz * i / toHz) +
-      b * Math.cos(2 * Math.PI * toneHz * i / toHz);
-    signal += fitted * fitted;
-    noise += (out[i] - fitted) ** 2;
-  }
-  return { snr: 10 * Math.log10(signal / noise), frames: out.length, converter };
-}
-
-Deno.test("44.1 to 48 kHz: 100 dB at least, and not a frame lost", () => {
-  const { snr, frames, converter } = sineSnr(44100, 48000);
-  assertEquals(converter, "libsamplerate");
-  assertGreater(snr, 100);
-  assert(Math.abs(frames - 48000) <= 1, `${frames} frames`);
-});
-
-Deno.test("a ratio that libsamplerate refuses is converted linearly", () => {
-  const resampler = new Resampler(100, 48000, 2);
-  assertEquals(resampler.converter, "linear");
-  const input = new Float64Array([0, 0, 1, -1]);
-  const frames = resampler.process(input, 2);
-  assert(Math.abs(frames - 481) <= 1, `${frames} frames`);
-  const middle = Math.floor(frames / 2);
-  assert(Math.abs(resampler.output[2 * middle] - 0.5) < 0.01);
-  assertEquals(resampler.output[2 * middle + 1], -resampler.output[2 * middle]);
+Deno.test("the mix is a sum, saturated only when it leaves", () => {
+  const format = formatByName("s8")!;
+  const bus = new MixBus(2, 1); // it grows
+  const take = (frames: number) => {
+    const bytes = new Int8Array(frames * 2);
+    bus.take(frames, format, new Uint8Array(bytes.buffer));
+    return [...bytes];
+  };
+  const frames = (...values: number[]) => new Float64Array(values.map((value) => value / 128));
+  bus.add(0, frames(100, -100, 100, -100, 10, 20), 3);
+  bus.add(0, frames(100, -100), 1);
+  bus.add(1, frames(100, -100, 1, 2), 2);
+  bus.add(1, frames(-150, 150), 1); // would be -50 after an early saturation
+  assertEquals([bus.start, bus.end], [0, 3]);
+  assertEquals(take(2), [127, -128, 50, -50]);
+  assertEquals([bus.start, bus.end], [2, 3]);
+  assertThrows(() => bus.add(1, frames(1, 1), 1), RangeError, "frame 1");
+  bus.add(4, frames(7, 8), 1);
+  assertEquals(take(4), [11, 22, 0, 0, 7, 8, 0, 0]);
+  assertEquals([bus.start, bus.end], [6, 6]);
+  bus.add(6, frames(3, 4), 1);
+  bus.add(20, frames(5, 6), 1); // it grows, with frames in it
+  assertEquals(take(15), [3, 4, ...new Array(26).fill(0), 5, 6]);
 });

@@ -35,35 +35,47 @@ function harness(kind: "real" | "free" = "real") {
   parameters.setRate(1000);
   parameters.setFragment(4 << 16 | 4);
   const warnings: string[] = [];
+  const clock = { nowMs: 0 };
   const playback = new Playback(parameters, {
     sink,
     client: { pid: 1, command: "test" },
     gain: { left: 1, right: 1 },
+    now: () => clock.nowMs,
     warn: (message) => warnings.push(message),
   });
   let next = 0;
   /** Writes `count` more bytes of 0, 1, 2 and so on; returns how many were taken. */
   const write = (count: number, now: number): number => {
+    clock.nowMs = now;
     const bytes = Uint8Array.from({ length: count }, (_, i) => (next + i) & 0xff);
-    const taken = playback.write(bytes, 0, count, now);
+    const taken = playback.write(bytes, 0, count);
     if (taken > 0) next += taken;
     return taken;
   };
   /** Lets time pass until `until`, pumping whenever it is due. */
   const run = (until: number): void => {
-    while (playback.dueMs <= until) playback.pump(playback.dueMs);
+    while (playback.dueMs <= until) {
+      clock.nowMs = playback.dueMs;
+      playback.pump();
+    }
+    clock.nowMs = until;
+  };
+  /** The playback at a time. */
+  const at = (nowMs: number): Playback => {
+    clock.nowMs = nowMs;
+    return playback;
   };
   const isCount = () => heard.every((byte, i) => byte === (i & 0xff));
-  return { playback, parameters, heard, state, warnings, write, run, isCount };
+  return { playback, parameters, heard, state, warnings, at, write, run, isCount };
 }
 
 Deno.test("a fragment starts the sound, and it takes its time", () => {
-  const { playback, heard, write, run } = harness();
+  const { playback, heard, write, run, at } = harness();
   assertEquals(write(32, 0), 32);
   run(10);
   assertEquals(heard.length, 0);
-  assertEquals(playback.queuedBytes(10), 22);
-  assertEquals(playback.playedBytes(10), 10);
+  assertEquals(at(10).queuedBytes(), 22);
+  assertEquals(at(10).playedBytes(), 10);
   run(16);
   assertEquals(heard.length, 16);
   run(100);
@@ -72,30 +84,30 @@ Deno.test("a fragment starts the sound, and it takes its time", () => {
 });
 
 Deno.test("less than a fragment begins after a fragment's time, or at once by POST", () => {
-  const { heard, playback, write, run } = harness();
+  const { heard, write, run, at } = harness();
   write(5, 0);
   run(15);
   assertEquals(heard.length, 0);
   run(21);
   assertEquals(heard.length, 5);
   write(5, 100);
-  playback.post(100);
+  at(100).post();
   run(105);
   assertEquals(heard.length, 10);
 });
 
 Deno.test("a full buffer takes no more, until time has passed", () => {
-  const { playback, write } = harness();
+  const { write, at } = harness();
   assertEquals(write(100, 0), 64);
   assertEquals(write(1, 0), 0);
-  assertEquals(playback.freeBytes(7), 7);
-  assert(!playback.writable(15));
-  assert(playback.writable(16));
+  assertEquals(at(7).freeBytes(), 7);
+  assert(!at(15).writable());
+  assert(at(16).writable());
   assertEquals(write(100, 7), 7);
 });
 
 Deno.test("after an underrun the sound goes on with the next fragment, nothing lost or doubled", () => {
-  const { playback, heard, write, run, isCount } = harness();
+  const { playback, heard, write, run, isCount, at } = harness();
   for (let round = 0; round < 20; round++) {
     write(16 + round, round * 1000);
     run(round * 1000 + 900);
@@ -103,13 +115,13 @@ Deno.test("after an underrun the sound goes on with the next fragment, nothing l
   assertEquals(heard.length, 20 * 16 + 190);
   assert(isCount());
   assertEquals(playback.underruns, 20);
-  assertEquals(playback.playedBytes(1e6), heard.length);
+  assertEquals(at(1e6).playedBytes(), heard.length);
 });
 
 Deno.test("draining plays everything and is no underrun", () => {
-  const { playback, heard, write, run } = harness();
+  const { playback, heard, write, run, at } = harness();
   write(40, 0);
-  playback.drain(0);
+  at(0).drain();
   assert(!playback.drained);
   run(39);
   assert(!playback.drained);
@@ -120,34 +132,34 @@ Deno.test("draining plays everything and is no underrun", () => {
 });
 
 Deno.test("the part of a frame that is left at the end is dropped, and frames stay whole", () => {
-  const { playback, parameters, heard, write, run } = harness();
+  const { playback, parameters, heard, write, run, at } = harness();
   parameters.setChannels(2);
   write(33, 0);
-  playback.drain(0);
+  at(0).drain();
   run(1000);
   assertEquals(heard.length, 16);
   assert(playback.drained);
-  assertEquals(playback.queuedBytes(1000), 0);
+  assertEquals(at(1000).queuedBytes(), 0);
 });
 
 Deno.test("RESET forgets what was not played", () => {
-  const { playback, heard, write, run } = harness();
+  const { heard, write, run, at } = harness();
   write(64, 0);
   run(16);
-  playback.reset(20);
+  at(20).reset();
   run(1000);
   assertEquals(heard.length, 16);
-  assertEquals(playback.freeBytes(1000), 64);
+  assertEquals(at(1000).freeBytes(), 64);
 });
 
 Deno.test("GETOPTR's blocks are those since the last call", () => {
-  const { playback, write, run } = harness();
+  const { write, run, at } = harness();
   write(64, 0);
-  assertEquals(playback.takeBlocks(0), 0);
-  assertEquals(playback.takeBlocks(35), 2);
-  assertEquals(playback.takeBlocks(40), 0);
+  assertEquals(at(0).takeBlocks(), 0);
+  assertEquals(at(35).takeBlocks(), 2);
+  assertEquals(at(40).takeBlocks(), 0);
   run(64);
-  assertEquals(playback.takeBlocks(100), 2);
+  assertEquals(at(100).takeBlocks(), 2);
 });
 
 Deno.test("a sink without a clock takes everything at once", () => {
@@ -160,7 +172,7 @@ Deno.test("a sink without a clock takes everything at once", () => {
 });
 
 Deno.test("a sink that fails is EIO to the program, said once, until a RESET", () => {
-  const { playback, state, warnings, write, run } = harness();
+  const { playback, state, warnings, write, run, at } = harness();
   write(64, 0);
   state.fails = true;
   run(100);
@@ -170,17 +182,17 @@ Deno.test("a sink that fails is EIO to the program, said once, until a RESET", (
   assertEquals(warnings.length, 1);
   assertEquals(warnings[0], "sound is lost: disk: write: ENOSPC (No space left on device)");
   state.fails = false;
-  playback.reset(300);
+  at(300).reset();
   assertEquals(write(16, 300), 16);
   run(400);
   assertEquals(state.opened, 2);
 });
 
 Deno.test("new parameters are a new stream of the sink", () => {
-  const { playback, state, write, run } = harness();
+  const { state, write, run, at } = harness();
   write(16, 0);
   run(16);
-  playback.close(100);
+  at(100).close();
   write(16, 100);
   run(200);
   assertEquals(state, { fails: false, opened: 2, closed: 1 });
