@@ -1,17 +1,16 @@
 // The data plane: devices, their front end and the sink in one loop, until it is told to stop.
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { read } from "../../ffi/libc.ts";
 import { openSink } from "../backend/open.ts";
 import type { Sink } from "../backend/sink.ts";
 import { type DeviceHost, DspDevice } from "../device/dsp.ts";
 import { MixerDevice } from "../device/mixer.ts";
-import type { Channel } from "../fuse/channel.ts";
+import { type Channel, warnOfAnswer } from "../fuse/channel.ts";
 import { createCharacterDevice } from "../fuse/cuse.ts";
 import { Directory } from "../fuse/directory.ts";
 import { mountDirectory, unmountDirectory } from "../fuse/mount.ts";
 import { Mixer } from "../oss/mixer.ts";
-import { Loop } from "./loop.ts";
+import { createLoop } from "./loop.ts";
 import type { DeviceNumbers, EngineCommand, EngineConfig, EngineEvent } from "./messages.ts";
 
 // How long streams that their programs have closed may play on when the engine is to stop. Longer
@@ -23,7 +22,7 @@ export class Engine {
   readonly #config: EngineConfig;
   readonly #port: MessagePort;
   readonly #tell: (event: EngineEvent) => void;
-  readonly #loop = new Loop();
+  readonly #loop = createLoop((errno) => warnOfAnswer(errno, (message) => this.#warn(message)));
   readonly #channels: Channel[] = [];
   readonly #sink: Sink;
   readonly #dsps: readonly DspDevice[];
@@ -57,7 +56,8 @@ export class Engine {
   run(): void {
     try {
       this.#open();
-      this.#loop.add(this.#config.wakeFd, () => this.#onWake());
+      const { wakeFd } = this.#config;
+      this.#loop.add({ fd: wakeFd, buffer: new Uint8Array(8), onRead: () => this.#onWake() });
       this.#loop.run();
     } finally {
       this.#close();
@@ -73,9 +73,9 @@ export class Engine {
     const warn = (message: string) => this.#warn(message);
     if (frontend === "fuse") {
       const devices = [...this.#dsps, ...this.#mixers];
-      this.#serve(mountDirectory(directory, new Directory(devices), warn));
+      const channel = mountDirectory(directory, new Directory(devices), warn);
       this.#mounted = true;
-      this.#serveUntilMounted();
+      this.#serve(channel);
       this.#tell({ type: "ready", paths: devices.map(({ name }) => `${directory}/${name}`) });
       return;
     }
@@ -93,21 +93,22 @@ export class Engine {
 
   #serve(channel: Channel): void {
     this.#channels.push(channel);
-    this.#loop.add(channel.fd, () => {
-      if (channel.serveBurst(this.#loop.schedule.nextMs)) return;
-      this.#warn("the kernel has ended the connection: unmounted?");
-      this.#loop.remove(channel.fd);
-      this.#loop.stop();
-    });
-  }
-
-  #serveUntilMounted(): void {
-    const [channel] = this.#channels;
-    while (!channel.session.ready && channel.serve() !== "end");
+    const { fd, buffer } = channel;
+    const reader = {
+      fd,
+      buffer,
+      onRead: (result: number) => {
+        if (channel.serve(result)) return;
+        this.#warn("the kernel has ended the connection: unmounted?");
+        this.#loop.remove(reader);
+        this.#loop.stop();
+      },
+    };
+    channel.write = (fd, answer, length) => this.#loop.write(fd, answer, length);
+    this.#loop.add(reader);
   }
 
   #onWake(): void {
-    read(this.#config.wakeFd, new Uint8Array(8), 8);
     for (;;) {
       const received = receiveMessageOnPort(this.#port) as { message: EngineCommand } | undefined;
       if (!received) return;
@@ -134,6 +135,8 @@ export class Engine {
     for (const dsp of this.#dsps) for (const file of dsp.files) file.abort();
     this.#sink.close();
     if (this.#mounted) unmountDirectory(this.#config.directory);
+    // A read that is under way holds its connection open.
+    this.#loop.close();
     for (const channel of this.#channels) channel.close();
   }
 }

@@ -1,76 +1,75 @@
-// The event loop of the data plane: one epoll, one timer, no await. Whatever runs in it must not
-// wait for anything.
+// The event loop of the data plane: reads from descriptors, calls whoever is due, never awaits.
+// Whatever runs in it must not wait for anything.
 
-import {
-  close,
-  EPOLL_EVENT_SIZE,
-  epollAdd,
-  epollCreate,
-  epollFd,
-  epollRemove,
-  epollWait,
-  POLLIN,
-  read,
-  timerFd,
-  timerSet,
-} from "../../ffi/libc.ts";
-import { Schedule } from "../device/schedule.ts";
-import { TurnClock } from "../device/turn_clock.ts";
+import type { Schedule } from "../device/schedule.ts";
+import type { TurnClock } from "../device/turn_clock.ts";
+import { EpollLoop } from "./epoll_loop.ts";
+import { UringLoop } from "./uring_loop.ts";
 
-const MAX_EVENTS = 16;
+/** A descriptor that the loop reads from. */
+export interface Reader {
+  readonly fd: number;
+  /** Where the bytes go. */
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  /** Takes what read(2) returned: a count of bytes, or -errno. */
+  onRead(result: number): void;
+}
 
-/** Calls a handler when its descriptor is readable, and scheduled things when they are due. */
-export class Loop {
-  readonly schedule = new Schedule();
-  readonly clock = new TurnClock();
-  readonly #epoll = epollCreate();
-  readonly #timer = timerFd();
-  readonly #timerBytes = new Uint8Array(8);
-  readonly #handlers = new Map<number, () => void>();
-  #armedMs = Infinity;
-  #stopped = false;
-
-  constructor() {
-    this.add(this.#timer, () => {
-      read(this.#timer, this.#timerBytes, this.#timerBytes.length);
-      this.#armedMs = Infinity;
-    });
-  }
-
-  /** Calls `handler` whenever `fd` is readable; level-triggered. */
-  add(fd: number, handler: () => void): void {
-    epollAdd(this.#epoll, fd, POLLIN);
-    this.#handlers.set(fd, handler);
-  }
-
-  /** Forgets a descriptor that is still open. */
-  remove(fd: number): void {
-    epollRemove(this.#epoll, fd);
-    this.#handlers.delete(fd);
-  }
-
-  /** Runs until `stop`, then lets go of its descriptors. */
-  run(): void {
-    const events = new Uint8Array(MAX_EVENTS * EPOLL_EVENT_SIZE);
-    const view = new DataView(events.buffer);
-    while (!this.#stopped) {
-      const { nextMs } = this.schedule;
-      // A timer that fires too early costs a turn of the loop; setting it anew each time costs more.
-      if (nextMs < this.#armedMs) {
-        timerSet(this.#timer, nextMs - this.clock.now());
-        this.#armedMs = nextMs;
-      }
-      const count = epollWait(this.#epoll, events, MAX_EVENTS);
-      this.clock.next();
-      for (let i = 0; i < count; i++) this.#handlers.get(epollFd(view, i))?.();
-      if (this.schedule.nextMs !== Infinity) this.schedule.run(this.clock.now());
-    }
-    close(this.#timer);
-    close(this.#epoll);
-  }
-
+/** Calls readers when something was read, and scheduled things when they are due. */
+export interface Loop {
+  readonly schedule: Schedule;
+  readonly clock: TurnClock;
+  /** Reads from a descriptor from now on; it is non-blocking. */
+  add(reader: Reader): void;
+  /** Reads no more from a descriptor that is still open. */
+  remove(reader: Reader): void;
+  /** write(2) of `buffer[0, length)`: now or at the end of this turn. Failures go to `onWriteError`. */
+  write(fd: number, buffer: Uint8Array<ArrayBuffer>, length: number): void;
+  /** Runs until `stop`. */
+  run(): void;
   /** Ends `run` at the end of this turn. */
-  stop(): void {
-    this.#stopped = true;
+  stop(): void;
+  /** Writes what is still to be written, and lets go of all descriptors. */
+  close(): void;
+}
+
+/** Takes the errno of a failed `Loop.write`. */
+export type OnWriteError = (errno: number) => void;
+
+/** A loop on io_uring where the kernel has it, which takes one system call a turn; else on epoll. */
+export function createLoop(onWriteError: OnWriteError): Loop {
+  return UringLoop.create(onWriteError) ?? new EpollLoop(onWriteError);
+}
+
+// How long to look for the next request before going to sleep: a program that makes one call after
+// the other makes the next within microseconds of the answer. On a single processor, looking for it
+// keeps the program from making it.
+const SPIN_MS = navigator.hardwareConcurrency > 1 ? 0.02 : 0;
+
+// What is read so soon after something was written was caused by it.
+const HOT_MS = 0.05;
+
+/** Knows whether it pays to look for the next request before going to sleep. */
+export class Spinner {
+  #wroteMs = -Infinity;
+  #wrote = false;
+  #hot = false;
+
+  /** Notes that something was written. */
+  wrote(): void {
+    this.#wrote = true;
+  }
+
+  /** Notes that something was read. */
+  read(): void {
+    if (SPIN_MS > 0) this.#hot = performance.now() - this.#wroteMs < HOT_MS;
+  }
+
+  /** Until when to look, in `performance.now()`'s milliseconds; 0 for not at all. */
+  untilMs(): number {
+    if (SPIN_MS === 0 || !this.#wrote) return 0;
+    this.#wrote = false;
+    this.#wroteMs = performance.now();
+    return this.#hot ? this.#wroteMs + SPIN_MS : 0;
   }
 }

@@ -15,27 +15,24 @@ import {
 } from "../../ffi/libc.ts";
 import { REQUEST_BUFFER_BYTES, type Serving, Session } from "./session.ts";
 
-/** What `serve` found: a request, none, or that the connection has ended. */
-export type Served = "request" | "nothing" | "end";
-
-// On a single processor, looking for a request keeps the program from making it.
-const CAN_SPIN = navigator.hardwareConcurrency > 1;
-
-// How long to look for the next request before going to sleep.
-const SPIN_MS = 0.02;
-
-// A request that comes so soon after an answer was made because of it.
-const HOT_MS = 0.05;
-
-// After so many requests in a row other descriptors get their turn.
-const MAX_BURST = 64;
-
 /** The server's end of a connection to the kernel. */
 export class Channel {
   readonly session: Session;
-  readonly #request = new Uint8Array(REQUEST_BUFFER_BYTES);
-  readonly #view = new DataView(this.#request.buffer);
-  #answeredMs = -Infinity;
+
+  /** Where requests are read into. */
+  readonly buffer = new Uint8Array(REQUEST_BUFFER_BYTES);
+
+  /** How answers are written: at once, until a loop takes that over. */
+  write: (fd: number, buffer: Uint8Array<ArrayBuffer>, length: number) => void = (
+    fd,
+    buffer,
+    length,
+  ) => {
+    if (write(fd, buffer, length) < 0) this.#warnOfAnswer(lastErrno());
+  };
+
+  readonly #view = new DataView(this.buffer.buffer);
+  readonly #warnOfAnswer: (errno: number) => void;
 
   /**
    * @param fd a non-blocking descriptor, owned by the channel from here on
@@ -43,58 +40,53 @@ export class Channel {
    * @param warn takes one line about a request or an answer that went wrong
    */
   constructor(readonly fd: number, serving: Serving, warn: (message: string) => void) {
+    this.#warnOfAnswer = (errno) => warnOfAnswer(errno, warn);
     this.session = new Session(serving, {
       warn,
-      send(buffer, length) {
-        if (write(fd, buffer, length) === length) return;
-        const errno = lastErrno();
-        // ENOENT: the request was interrupted and is gone. ENODEV, ENOTCONN: so is the connection,
-        // which the next read will find.
-        if (errno !== ENOENT && errno !== ENODEV && errno !== ENOTCONN) {
-          warn(`answer of ${length} bytes: write: ${errnoName(errno)}`);
-        }
-      },
+      send: (buffer, length) => this.write(fd, buffer, length),
     });
   }
 
-  /** Reads and serves one request, if there is one. */
-  serve(): Served {
-    const length = read(this.fd, this.#request, REQUEST_BUFFER_BYTES);
-    if (length > 0) {
-      this.session.receive(this.#request, this.#view, length);
-      return "request";
+  /**
+   * Serves the request that was read into `buffer`.
+   *
+   * @param result what read(2) returned, or -errno
+   * @returns false when the connection has ended
+   * @throws {SystemError} for an errno that the kernel's FUSE does not give
+   */
+  serve(result: number): boolean {
+    if (result > 0) this.session.receive(this.buffer, this.#view, result);
+    switch (result) {
+      case 0:
+      case -ENODEV: // unmounted
+      case -ENOTCONN: // aborted
+        return false;
+      case -ENOENT: // interrupted while it was being read
+      case -EAGAIN:
+      case -EINTR:
+        return true;
+      default:
+        if (result < 0) throw new SystemError(-result, "read", "FUSE connection");
+        return true;
     }
-    if (length === 0) return "end";
-    const errno = lastErrno();
-    // ENOENT: the request was interrupted while it was being read.
-    if (errno === EAGAIN || errno === EINTR || errno === ENOENT) return "nothing";
-    if (errno === ENODEV || errno === ENOTCONN) return "end"; // unmounted, or aborted
-    throw new SystemError(errno, "read", "FUSE connection");
   }
 
-  /**
-   * Serves a request, and those that follow on its heels. A program that makes one call after the
-   * other makes the next within microseconds of the answer: looking for it a little longer, where
-   * there is a processor to spare, costs less than going to sleep and being woken for it.
-   *
-   * @param untilMs when something else has to be done, in `performance.now()`'s milliseconds
-   * @returns false when the connection has ended
-   */
-  serveBurst(untilMs: number): boolean {
-    let served = this.serve();
-    if (!CAN_SPIN) return served !== "end";
-    const isHot = performance.now() - this.#answeredMs < HOT_MS;
-    for (let i = 0; served === "request" && i < MAX_BURST; i++) {
-      this.#answeredMs = performance.now();
-      if (!isHot || !this.session.answered) break;
-      const giveUpMs = Math.min(untilMs, this.#answeredMs + SPIN_MS);
-      do served = this.serve(); while (served === "nothing" && performance.now() < giveUpMs);
-    }
-    return served !== "end";
+  /** Reads and serves one request, if there is one; false when the connection has ended. */
+  readAndServe(): boolean {
+    const length = read(this.fd, this.buffer, this.buffer.length);
+    return this.serve(length < 0 ? -lastErrno() : length);
   }
 
   /** Ends the connection: whoever waits in the kernel gets an error. */
   close(): void {
     close(this.fd);
   }
+}
+
+/** Says what went wrong with an answer, if anything did. */
+export function warnOfAnswer(errno: number, warn: (message: string) => void): void {
+  // ENOENT: the request was interrupted and is gone. ENODEV, ENOTCONN: so is the connection, which
+  // the next read will find.
+  if (errno === ENOENT || errno === ENODEV || errno === ENOTCONN) return;
+  warn(`answer: write: ${errnoName(errno)}`);
 }

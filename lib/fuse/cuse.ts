@@ -23,7 +23,7 @@ export function createCharacterDevice(
   const channel = new Channel(open(CUSE_PATH, O_RDWR | O_NONBLOCK), character, warn);
   // The device is made, or refused, inside the write of the answer to CUSE_INIT.
   while (!channel.session.ready) {
-    if (poll(channel.fd, POLLIN, INIT_TIMEOUT_MS) === 0 || channel.serve() === "end") break;
+    if (poll(channel.fd, POLLIN, INIT_TIMEOUT_MS) === 0 || !channel.readAndServe()) break;
   }
   const { device, major, minor } = character;
   if (channel.session.ready && exists(`/sys/class/cuse/${device.name}`)) {

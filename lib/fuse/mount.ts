@@ -8,10 +8,14 @@ import {
   O_NONBLOCK,
   O_RDWR,
   open,
+  poll,
+  POLLIN,
   umount,
 } from "../../ffi/libc.ts";
 import { Channel } from "./channel.ts";
 import type { Directory } from "./directory.ts";
+
+const INIT_TIMEOUT_MS = 5000;
 
 /** Where the kernel takes new FUSE connections. */
 export const FUSE_PATH = "/dev/fuse";
@@ -38,6 +42,10 @@ export function mountDirectory(
   ];
   try {
     mount("ossp", path, "fuse.ossp", MS_NOSUID | MS_NODEV, options.join(","));
+    // INIT is there as soon as the mount is.
+    while (!channel.session.ready && poll(channel.fd, POLLIN, INIT_TIMEOUT_MS) !== 0) {
+      if (!channel.readAndServe()) throw new Error(`${path}: the kernel has ended the connection`);
+    }
   } catch (error) {
     channel.close();
     throw error;

@@ -113,9 +113,6 @@ export class Session {
     return this.#files.size;
   }
 
-  /** Whether the last request has been answered, and not parked. */
-  answered = false;
-
   /** The number of requests that wait for their answer. */
   get parkedRequests(): number {
     return this.#parked.size;
@@ -137,7 +134,6 @@ export class Session {
     const unique = getU64(view, InHeader.unique);
     const answered = !UNANSWERED.has(opcode);
     this.#unanswered = answered ? unique : 0;
-    this.answered = true;
     const bodyBytes = length - InHeader.$size;
     if (
       view.getUint32(InHeader.len, true) !== length || bodyBytes < (BODY_BYTES.get(opcode) ?? 0)
@@ -419,7 +415,6 @@ export class Session {
   /** Leaves a request to be answered later; `file.interrupt` is called if a signal comes before. */
   park(unique: number, file: OpenFile): void {
     this.#unanswered = 0;
-    this.answered = false;
     this.#parked.set(unique, file);
   }
 

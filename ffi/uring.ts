@@ -1,0 +1,227 @@
+// io_uring: many reads and writes, and the wait for them, in one system call. Layouts and numbers are
+// those of linux/io_uring.h.
+
+import { close, EINTR, lastErrno, SystemError } from "./libc.ts";
+
+const libc = Deno.dlopen(
+  "libc.so.6",
+  {
+    // long syscall(SYS_io_uring_setup, unsigned entries, struct io_uring_params *params)
+    setup: { name: "syscall", parameters: ["i32", "u32", "buffer"], result: "i32" },
+    // long syscall(SYS_io_uring_enter, int fd, unsigned to_submit, unsigned min_complete,
+    //              unsigned flags, const void *argument, size_t argument_size)
+    enter: {
+      name: "syscall",
+      parameters: ["i32", "i32", "u32", "u32", "u32", "buffer", "usize"],
+      result: "i32",
+    },
+    // void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+    mmap: {
+      parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"],
+      result: "pointer",
+    },
+  } as const,
+).symbols;
+
+// The same on every architecture that was added to Linux after 2011, and on x86-64.
+const SYS_IO_URING_SETUP = 425;
+const SYS_IO_URING_ENTER = 426;
+
+const IORING_OP_READ = 22;
+const IORING_OP_WRITE = 23;
+
+const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
+const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
+
+const IORING_FEAT_SINGLE_MMAP = 1 << 0;
+const IORING_FEAT_FAST_POLL = 1 << 5;
+const IORING_FEAT_EXT_ARG = 1 << 8;
+const NEEDED_FEATURES = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
+
+const IORING_ENTER_GETEVENTS = 1 << 0;
+const IORING_ENTER_EXT_ARG = 1 << 3;
+
+const IORING_OFF_SQ_RING = 0n;
+const IORING_OFF_SQES = 0x1000_0000n;
+
+const PARAMS_SIZE = 120;
+const SQ_OFFSETS = 40; // head, tail, ring_mask, ring_entries, flags, dropped, array
+const CQ_OFFSETS = 80; // head, tail, ring_mask, ring_entries, overflow, cqes
+const SQE_SIZE = 64;
+const CQE_SIZE = 16;
+
+const ETIME = 62;
+
+// struct io_uring_getevents_arg, then the struct __kernel_timespec that it points to.
+const WAIT_SIZE = 24n;
+const WAIT_TIMESPEC = 24;
+
+/** A pair of queues that this process and the kernel share: requests one way, results the other. */
+export class Uring {
+  readonly #fd: number;
+  readonly #entries: number;
+  readonly #ring: Int32Array<ArrayBuffer>;
+  readonly #sqes: DataView<ArrayBuffer>;
+  readonly #cqes: DataView<ArrayBuffer>;
+  // Indexes into #ring.
+  readonly #sqHead: number;
+  readonly #sqTail: number;
+  readonly #sqArray: number;
+  readonly #cqHead: number;
+  readonly #cqTail: number;
+  readonly #cqMask: number;
+  readonly #wait = new Uint8Array(40);
+  readonly #waitView = new DataView(this.#wait.buffer);
+  #queued = 0;
+
+  /**
+   * Makes the queues. They belong to the calling thread.
+   *
+   * @param entries how many requests can be queued, a power of two
+   * @returns undefined where the kernel has no io_uring, forbids it, or is older than 5.11
+   */
+  static open(entries: number): Uring | undefined {
+    const params = new Uint8Array(PARAMS_SIZE);
+    const view = new DataView(params.buffer);
+    // Results are then made when we ask for them, not by interrupting us (Linux 6.1).
+    view.setUint32(8, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, true);
+    let fd = libc.setup(SYS_IO_URING_SETUP, entries, params);
+    if (fd < 0) {
+      params.fill(0);
+      fd = libc.setup(SYS_IO_URING_SETUP, entries, params);
+    }
+    if (fd < 0) return undefined;
+    if ((view.getUint32(20, true) & NEEDED_FEATURES) === NEEDED_FEATURES) {
+      return new Uring(fd, view);
+    }
+    close(fd);
+    return undefined;
+  }
+
+  private constructor(fd: number, params: DataView) {
+    this.#fd = fd;
+    this.#entries = params.getUint32(0, true);
+    const sq = (i: number) => params.getUint32(SQ_OFFSETS + i * 4, true);
+    const cq = (i: number) => params.getUint32(CQ_OFFSETS + i * 4, true);
+    const cqEntries = params.getUint32(4, true);
+    const ringBytes = Math.max(sq(6) + this.#entries * 4, cq(5) + cqEntries * CQE_SIZE);
+    const ring = map(fd, ringBytes, IORING_OFF_SQ_RING);
+    this.#ring = new Int32Array(ring);
+    this.#sqes = new DataView(map(fd, this.#entries * SQE_SIZE, IORING_OFF_SQES));
+    this.#cqes = new DataView(ring, cq(5), cqEntries * CQE_SIZE);
+    this.#sqHead = sq(0) / 4;
+    this.#sqTail = sq(1) / 4;
+    this.#sqArray = sq(6) / 4;
+    this.#cqHead = cq(0) / 4;
+    this.#cqTail = cq(1) / 4;
+    this.#cqMask = cqEntries - 1;
+    for (let i = 0; i < this.#entries; i++) this.#ring[this.#sqArray + i] = i;
+    this.#waitView.setBigUint64(16, BigInt(addressOf(this.#wait)) + BigInt(WAIT_TIMESPEC), true);
+  }
+
+  /** Queues a read into memory that stays where it is until the result comes. */
+  queueRead(fd: number, address: number, length: number, tag: number): void {
+    this.#queue(IORING_OP_READ, fd, address, length, tag);
+  }
+
+  /** Queues a write of memory that stays as it is until the result comes. */
+  queueWrite(fd: number, address: number, length: number, tag: number): void {
+    this.#queue(IORING_OP_WRITE, fd, address, length, tag);
+  }
+
+  #queue(opcode: number, fd: number, address: number, length: number, tag: number): void {
+    if (this.#queued === this.#entries) this.enter(0, 0);
+    const tail = this.#ring[this.#sqTail];
+    const at = (tail & (this.#entries - 1)) * SQE_SIZE;
+    const sqes = this.#sqes;
+    sqes.setUint32(at, opcode, true); // flags and priority: none
+    sqes.setInt32(at + 4, fd, true);
+    sqes.setUint32(at + 16, address % 0x1_0000_0000, true);
+    sqes.setUint32(at + 20, Math.floor(address / 0x1_0000_0000), true);
+    sqes.setUint32(at + 24, length, true);
+    sqes.setUint32(at + 32, tag, true);
+    Atomics.store(this.#ring, this.#sqTail, (tail + 1) | 0);
+    this.#queued++;
+  }
+
+  /**
+   * Hands the queued requests to the kernel and waits.
+   *
+   * @param results how many results to wait for
+   * @param timeoutMs how long at most; Infinity without an end
+   */
+  enter(results: number, timeoutMs: number): void {
+    let flags = IORING_ENTER_GETEVENTS;
+    let argument = null;
+    let argumentSize = 0n;
+    if (results > 0 && timeoutMs !== Infinity) {
+      const ns = Math.max(0, Math.round(timeoutMs * 1e6));
+      const seconds = Math.floor(ns / 1e9);
+      this.#waitView.setUint32(WAIT_TIMESPEC, seconds, true);
+      this.#waitView.setUint32(WAIT_TIMESPEC + 8, ns - seconds * 1e9, true);
+      flags |= IORING_ENTER_EXT_ARG;
+      argument = this.#wait;
+      argumentSize = WAIT_SIZE;
+    }
+    const submitted = libc.enter(
+      SYS_IO_URING_ENTER,
+      this.#fd,
+      this.#queued,
+      results,
+      flags,
+      argument,
+      argumentSize,
+    );
+    // A wait that ends early has handed them over all the same.
+    this.#queued = (this.#ring[this.#sqTail] - Atomics.load(this.#ring, this.#sqHead)) | 0;
+    if (submitted >= 0) return;
+    const errno = lastErrno();
+    if (errno !== ETIME && errno !== EINTR) throw new SystemError(errno, "io_uring_enter", "loop");
+  }
+
+  /** Whether a result has come. */
+  get hasResult(): boolean {
+    return this.#ring[this.#cqHead] !== Atomics.load(this.#ring, this.#cqTail);
+  }
+
+  /** The tag of the first result. */
+  get tag(): number {
+    return this.#cqes.getUint32((this.#ring[this.#cqHead] & this.#cqMask) * CQE_SIZE, true);
+  }
+
+  /** What the first result's system call would have returned: a count, or -errno. */
+  get result(): number {
+    return this.#cqes.getInt32((this.#ring[this.#cqHead] & this.#cqMask) * CQE_SIZE + 8, true);
+  }
+
+  /** Forgets the first result. */
+  next(): void {
+    Atomics.store(this.#ring, this.#cqHead, (this.#ring[this.#cqHead] + 1) | 0);
+  }
+
+  /** Ends it; what is still under way is cancelled. */
+  close(): void {
+    close(this.#fd);
+  }
+}
+
+function map(fd: number, bytes: number, offset: bigint): ArrayBuffer {
+  const PROT_READ_WRITE = 3, MAP_SHARED_POPULATE = 0x8001;
+  const address = libc.mmap(
+    null,
+    BigInt(bytes),
+    PROT_READ_WRITE,
+    MAP_SHARED_POPULATE,
+    fd,
+    offset,
+  );
+  if (!address || Deno.UnsafePointer.value(address) === 0xffff_ffff_ffff_ffffn) {
+    throw new SystemError(lastErrno(), "mmap", "io_uring");
+  }
+  return Deno.UnsafePointerView.getArrayBuffer(address, bytes);
+}
+
+/** Where a buffer lies in memory; it stays there as long as the buffer lives. */
+export function addressOf(buffer: Uint8Array<ArrayBuffer>): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
+}

@@ -1,0 +1,127 @@
+// The loop on io_uring: answers are written, the next requests read and waited for, all by one
+// system call a turn.
+
+import { EAGAIN, EINTR, lastErrno, write } from "../../ffi/libc.ts";
+import { addressOf, Uring } from "../../ffi/uring.ts";
+import { Schedule } from "../device/schedule.ts";
+import { TurnClock } from "../device/turn_clock.ts";
+import { type Loop, type OnWriteError, type Reader, Spinner } from "./loop.ts";
+
+const ENTRIES = 128;
+
+// Answers are copied here until the kernel has taken them; longer ones are written at once.
+const SLOTS = 64;
+const SLOT_BYTES = 256;
+
+// Tags of results: a write's slot, or beyond them a reader's number.
+const FIRST_READER = SLOTS;
+
+interface Registered {
+  readonly reader: Reader;
+  readonly address: number;
+}
+
+/** One io_uring, with a read under way on each descriptor. */
+export class UringLoop implements Loop {
+  readonly schedule = new Schedule();
+  readonly clock = new TurnClock();
+  readonly #uring: Uring;
+  readonly #onWriteError: OnWriteError;
+  readonly #spinner = new Spinner();
+  readonly #readers: (Registered | undefined)[] = [];
+  readonly #slots = new Uint8Array(SLOTS * SLOT_BYTES);
+  readonly #slotsAddress = addressOf(this.#slots);
+  readonly #freeSlots = Array.from({ length: SLOTS }, (_, slot) => slot);
+  #stopped = false;
+
+  /** A loop, or undefined where there is no io_uring. */
+  static create(onWriteError: OnWriteError): UringLoop | undefined {
+    const uring = Uring.open(ENTRIES);
+    return uring && new UringLoop(uring, onWriteError);
+  }
+
+  private constructor(uring: Uring, onWriteError: OnWriteError) {
+    this.#uring = uring;
+    this.#onWriteError = onWriteError;
+  }
+
+  add(reader: Reader): void {
+    this.#readers.push({ reader, address: addressOf(reader.buffer) });
+    this.#queueRead(this.#readers.length - 1);
+  }
+
+  remove(reader: Reader): void {
+    const index = this.#readers.findIndex((registered) => registered?.reader === reader);
+    if (index >= 0) this.#readers[index] = undefined;
+  }
+
+  #queueRead(index: number): void {
+    const registered = this.#readers[index];
+    if (!registered) return;
+    const { reader: { fd, buffer }, address } = registered;
+    this.#uring.queueRead(fd, address, buffer.length, FIRST_READER + index);
+  }
+
+  write(fd: number, buffer: Uint8Array<ArrayBuffer>, length: number): void {
+    this.#spinner.wrote();
+    const slot = length <= SLOT_BYTES ? this.#freeSlots.pop() : undefined;
+    if (slot === undefined) {
+      if (write(fd, buffer, length) < 0) this.#onWriteError(lastErrno());
+      return;
+    }
+    const at = slot * SLOT_BYTES;
+    for (let i = 0; i < length; i++) this.#slots[at + i] = buffer[i];
+    this.#uring.queueWrite(fd, this.#slotsAddress + at, length, slot);
+  }
+
+  run(): void {
+    while (!this.#stopped) {
+      this.#spin();
+      if (!this.#uring.hasResult) {
+        const { nextMs } = this.schedule;
+        this.#uring.enter(1, nextMs === Infinity ? Infinity : nextMs - this.clock.now());
+      }
+      this.clock.next();
+      while (this.#uring.hasResult) this.#take();
+      if (this.schedule.nextMs !== Infinity) this.schedule.run(this.clock.now());
+    }
+  }
+
+  #spin(): void {
+    const untilMs = Math.min(this.#spinner.untilMs(), this.schedule.nextMs);
+    if (untilMs === 0) return;
+    do this.#uring.enter(0, 0); while (!this.#hasRead() && performance.now() < untilMs);
+  }
+
+  /** Takes the results of writes; whether one of a read is there. */
+  #hasRead(): boolean {
+    while (this.#uring.hasResult) {
+      if (this.#uring.tag >= FIRST_READER) return true;
+      this.#take();
+    }
+    return false;
+  }
+
+  #take(): void {
+    const { tag, result } = this.#uring;
+    this.#uring.next();
+    if (tag < FIRST_READER) {
+      this.#freeSlots.push(tag);
+      if (result < 0) this.#onWriteError(-result);
+      return;
+    }
+    const index = tag - FIRST_READER;
+    this.#spinner.read();
+    if (result !== -EAGAIN && result !== -EINTR) this.#readers[index]?.reader.onRead(result);
+    this.#queueRead(index);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  close(): void {
+    this.#uring.enter(0, 0);
+    this.#uring.close();
+  }
+}
