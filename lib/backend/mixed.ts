@@ -3,6 +3,7 @@
 
 import { mapChannels } from "../pcm/channels.ts";
 import { type ClockKind, FrameClock } from "../pcm/clock.ts";
+import { MixBus } from "../pcm/mix.ts";
 import { Resampler } from "../pcm/resample.ts";
 import { type FileKind, OutputFile } from "./output.ts";
 import { PIPE_RETRY_MS } from "./files.ts";
@@ -18,13 +19,10 @@ const STALL_MS = 100;
 export class MixedFileSink implements Sink {
   readonly #inputs = new Set<MixInput>();
   #file: OutputFile | undefined;
-  /** The sum of what the inputs have brought, from the frame `#written` on. */
-  #bus: Float64Array<ArrayBuffer>;
-  #encoded: Uint8Array<ArrayBuffer>;
-  /** The frames in the file. */
-  #written = 0;
-  /** The frame after the last one that an input has brought. */
-  #end = 0;
+  readonly #bus: MixBus;
+  #encoded = new Uint8Array(0);
+  /** Why the last frames could not be written; undefined if they were. */
+  failure: unknown;
 
   constructor(
     readonly path: string,
@@ -32,9 +30,7 @@ export class MixedFileSink implements Sink {
     readonly clock: ClockKind,
     readonly parameters: PcmParameters,
   ) {
-    const frames = Math.ceil(parameters.rateHz * WINDOW_SECONDS);
-    this.#bus = new Float64Array(frames * parameters.channels);
-    this.#encoded = new Uint8Array(frames * parameters.channels * parameters.format.bytes);
+    this.#bus = new MixBus(parameters.channels, Math.ceil(parameters.rateHz * WINDOW_SECONDS));
   }
 
   open(parameters: PcmParameters, _client: Client): SinkStream {
@@ -57,7 +53,7 @@ export class MixedFileSink implements Sink {
 
   /** The first frame that is not in the file yet. */
   get written(): number {
-    return this.#written;
+    return this.#bus.start;
   }
 
   /**
@@ -65,21 +61,12 @@ export class MixedFileSink implements Sink {
    * foremost of them is where the time is, less a step that has not been moved yet.
    */
   join(): number {
-    return this.clock === "free" ? this.#written : this.#end;
+    return this.clock === "free" ? this.#bus.start : this.#bus.end;
   }
 
   /** Adds `frames` frames of the sink's channels to the sum, from frame `position` on. */
   add(position: number, samples: Float64Array<ArrayBuffer>, frames: number): void {
-    const { channels } = this.parameters;
-    const at = (position - this.#written) * channels;
-    const count = frames * channels;
-    if (at + count > this.#bus.length) {
-      const grown = new Float64Array(2 * (at + count));
-      grown.set(this.#bus);
-      this.#bus = grown;
-    }
-    for (let i = 0; i < count; i++) this.#bus[at + i] += samples[i];
-    this.#end = Math.max(this.#end, position + frames);
+    this.#bus.add(position, samples, frames);
   }
 
   /** Forgets an input and writes what only waited for it. */
@@ -88,29 +75,26 @@ export class MixedFileSink implements Sink {
     this.flush(nowMs);
   }
 
-  /**
-   * Writes what all inputs have gone past.
-   *
-   * @throws {SystemError} if it could not be written
-   */
+  /** Writes what all inputs have gone past; `failure` tells if that could not be done. */
   flush(nowMs: number): void {
-    let end = this.#end;
+    let { end } = this.#bus;
     for (const input of this.#inputs) {
       const waitedFor = input.active &&
         (this.clock === "real" || nowMs - input.lastWriteMs <= STALL_MS);
       if (waitedFor) end = Math.min(end, input.position);
     }
-    const frames = end - this.#written;
+    const frames = end - this.#bus.start;
     if (frames <= 0) return;
     const { channels, format } = this.parameters;
-    const count = frames * channels;
-    const bytes = count * format.bytes;
+    const bytes = frames * channels * format.bytes;
     if (this.#encoded.length < bytes) this.#encoded = new Uint8Array(bytes);
-    format.encode(this.#bus, 0, this.#encoded, 0, count);
-    this.#bus.copyWithin(0, count, (this.#end - this.#written) * channels);
-    this.#bus.fill(0, (this.#end - end) * channels, (this.#end - this.#written) * channels);
-    this.#written = end;
-    this.#file!.write(this.#encoded, frames);
+    this.#bus.take(frames, format, this.#encoded);
+    try {
+      this.#file!.write(this.#encoded, frames);
+      this.failure = undefined;
+    } catch (error) {
+      this.failure = error;
+    }
   }
 }
 
@@ -182,6 +166,7 @@ class MixInput implements SinkStream {
     mapChannels(this.#decoded, channels, this.#mapped, into, frames);
     this.#add(this.#mapped, frames);
     this.#sink.flush(nowMs);
+    if (this.#sink.failure !== undefined) throw this.#sink.failure;
   }
 
   #add(samples: Float64Array<ArrayBuffer>, frames: number): void {
@@ -195,6 +180,7 @@ class MixInput implements SinkStream {
     this.active = false;
     if (this.#resampler) {
       const made = this.#resampler.flush();
+      this.position = Math.max(this.position, this.#sink.written);
       this.#sink.add(this.position, this.#resampler.output, made);
       this.#resampler.close();
     }

@@ -33,6 +33,7 @@ export class OutputFile {
   /** What a pipe did not take yet. */
   #backlog = new Uint8Array(0);
   #seekable = true;
+  #failure: unknown;
 
   /**
    * Makes or empties the file.
@@ -61,7 +62,11 @@ export class OutputFile {
     if (this.#backlog.length > 0) {
       const backlog = this.#backlog;
       this.#backlog = new Uint8Array(0);
-      this.#append(backlog, backlog.length);
+      try {
+        this.#append(backlog, backlog.length);
+      } catch (error) {
+        this.#failure = error; // the next write tells of it
+      }
     }
     return this.#backlog.length === 0;
   }
@@ -72,6 +77,7 @@ export class OutputFile {
    * @throws {SystemError} if they could not be written
    */
   write(bytes: Uint8Array<ArrayBuffer>, frames: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
     let length = frames * this.#frameBytes;
     if (this.#encoding) {
       const samples = frames * this.#frameSamples;

@@ -82,7 +82,11 @@ export function parseOptions(command: Subcommand, args: string[]): Parsed {
       );
     }
   }
-  const operands = [...parsed._ as unknown[], ...parsed["--"] as unknown[]].map(String);
+  // They are the end of the command line as it stands, a "--" among them included.
+  const words = parsed._ as unknown[];
+  const rest = parsed["--"] as unknown[];
+  const dashed = dashes >= 0 && words.length > 0 ? 1 : 0;
+  const operands = args.slice(args.length - words.length - rest.length - dashed);
   return { values, operands };
 }
 

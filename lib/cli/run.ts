@@ -7,6 +7,7 @@ import { runCommand } from "../daemon/command.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
 import type { DeviceNumbers, EngineConfig, LogLevel } from "../daemon/messages.ts";
+import { MountPoint } from "../daemon/mount_point.ts";
 import {
   enterNamespace,
   findProgram,
@@ -16,7 +17,7 @@ import {
   replaceDev,
 } from "../daemon/namespace.ts";
 import { CUSE_PATH } from "../fuse/cuse.ts";
-import { FUSE_PATH, isStaleMount, unmountDirectory } from "../fuse/mount.ts";
+import { FUSE_PATH } from "../fuse/mount.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
 import { formatByName, FORMATS } from "../pcm/format.ts";
 import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable, usage } from "./failure.ts";
@@ -112,34 +113,61 @@ async function run(args: string[]): Promise<number> {
     (parsed.values["log-level"] ?? (command.length > 0 ? "warn" : "info")) as LogLevel,
     parsed.values["log-format"] as LogFormat,
   );
-  if (command.length > 0 && !findProgram(command[0])) {
-    throw new Failure(NOT_FOUND, `${command[0]}: not found`);
-  }
+  if (command.length > 0) requirePrograms(command[0]);
   const config = engineConfig(parsed);
   const identity = parseIdentity(parsed.values.namespace);
   if (config.frontend === "fuse") {
     requireFuse();
     if (command.length > 0 && !identity) enterOwnNamespace(args);
   }
-  const { directory, remove } = prepareDirectory(config, parsed.values.dir, identity, log);
-  const daemon = new Daemon(
-    { ...config, directory },
-    (level, message) => log.write(level, message),
-  );
+  let daemon: Daemon | undefined;
+  let stopAsked = false;
+  if (command.length === 0) {
+    onStopSignal(() => {
+      if (!stopAsked) notifyManager("STOPPING=1", log);
+      stopAsked = true;
+      daemon?.stop();
+    });
+  }
+  const mountPoint = config.frontend === "fuse"
+    ? prepareMountPoint(config, parsed.values.dir, identity, log)
+    : undefined;
   try {
+    daemon = new Daemon(
+      { ...config, directory: mountPoint?.path ?? "" },
+      (level, message) => log.write(level, message),
+    );
     const paths = await daemon.ready.catch((error: Error) => {
       throw new Failure(EX_UNAVAILABLE, error.message);
     });
     log.write("info", `serving ${paths.join(" ")}`);
-    if (command.length === 0) return await serve(daemon);
-    const words = [...identityWords(identity ?? ownIdentity()), ...command];
-    const status = await Promise.race([runCommand(words), daemon.ended.then(() => undefined)]);
-    daemon.stop();
+    if (stopAsked) daemon.stop();
+    if (command.length > 0) return await runUntilItEnds(command, identity ?? ownIdentity(), daemon);
+    notifyManager("READY=1", log);
     await daemon.ended;
-    if (status === undefined) throw new Failure(EX_UNAVAILABLE, "the devices have ended");
-    return status;
+    if (!stopAsked) throw new Failure(EX_UNAVAILABLE, "the devices have ended");
+    return 0;
   } finally {
-    remove();
+    daemon?.stop();
+    await daemon?.ended.catch(() => {});
+    mountPoint?.remove();
+  }
+}
+
+async function runUntilItEnds(
+  command: readonly string[],
+  identity: Identity,
+  daemon: Daemon,
+): Promise<number> {
+  const running = runCommand([...identityWords(identity), ...command]);
+  const status = await Promise.race([running, daemon.ended.then(() => undefined)]);
+  if (status === undefined) throw new Failure(EX_UNAVAILABLE, "the devices have ended");
+  return status;
+}
+
+function onStopSignal(stop: () => void): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, stop);
   }
 }
 
@@ -224,6 +252,14 @@ function requireFuse(): void {
   );
 }
 
+/** What running a command takes: the command, and util-linux's programs that put it in its place. */
+function requirePrograms(command: string): void {
+  if (!findProgram(command)) throw new Failure(NOT_FOUND, `${command}: not found`);
+  for (const name of ["unshare", "setpriv"]) {
+    if (!findProgram(name)) throw unavailable(name, "not found", "install util-linux");
+  }
+}
+
 function ownIdentity(): Identity {
   return { uid: Deno.uid()!, gid: Deno.gid()! };
 }
@@ -251,66 +287,33 @@ function enterOwnNamespace(args: string[]): never {
   enterNamespace([...selfCommand(), "run", `--namespace=${uid}:${gid}`, ...args]);
 }
 
-/** The folder to mount on, ready to be mounted, and what takes it away again. */
-function prepareDirectory(
+function prepareMountPoint(
   config: Omit<EngineConfig, "wakeFd">,
   wanted: string | undefined,
   identity: Identity | undefined,
   log: Log,
-): { directory: string; remove: () => void } {
-  if (config.frontend === "cuse") return { directory: "", remove() {} };
+): MountPoint {
   if (!identity && Deno.uid() !== 0) {
     throw unavailable("mount", "not permitted", "give a COMMAND to run, or be root");
   }
-  const directory = wanted
-    ? resolve(wanted)
-    : identity
+  const preset = identity
     ? `/dev/${DEV_FOLDER}`
     : `${Deno.env.get("XDG_RUNTIME_DIR") ?? "/run"}/ossp`;
-  if (identity) replaceDev(directory, [...config.dsps, ...config.mixers].map(({ name }) => name));
-  if (isStaleMount(directory)) {
-    log.write("info", `${directory}: unmounted what a killed run has left`);
-    unmountDirectory(directory);
-  }
-  let made = false;
+  const path = resolve(wanted ?? preset);
+  if (identity) replaceDev(path, [...config.dsps, ...config.mixers].map(({ name }) => name));
   try {
-    Deno.mkdirSync(directory);
-    made = true;
+    return new MountPoint(path, (message) => log.write("info", message));
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) {
-      throw new Failure(EX_UNAVAILABLE, `${directory}: ${(error as Error).message}`);
-    }
+    throw new Failure(EX_UNAVAILABLE, `${(error as Error).message} (choose another --dir)`);
   }
-  return {
-    directory,
-    remove() {
-      if (made) Deno.removeSync(directory);
-    },
-  };
-}
-
-/** Serves until a signal, or until the engine ends by itself. */
-async function serve(daemon: Daemon): Promise<number> {
-  notifyManager("READY=1");
-  const stop = () => {
-    notifyManager("STOPPING=1");
-    daemon.stop();
-  };
-  const signals: Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
-  let stopped = false;
-  for (const signal of signals) {
-    Deno.addSignalListener(signal, () => {
-      stopped = true;
-      stop();
-    });
-  }
-  await daemon.ended;
-  if (!stopped) throw new Failure(EX_UNAVAILABLE, "the devices have ended");
-  return 0;
 }
 
 /** Tells a service manager how we are: sd_notify(3). */
-function notifyManager(state: string): void {
+function notifyManager(state: string, log: Log): void {
   const socket = Deno.env.get("NOTIFY_SOCKET");
-  if (socket) sendDatagram(socket, state);
+  try {
+    if (socket) sendDatagram(socket, state);
+  } catch (error) {
+    log.write("warn", `service manager: ${(error as Error).message}`);
+  }
 }

@@ -30,7 +30,7 @@ export async function runCommand(words: readonly string[]): Promise<number> {
   }).spawn();
   const handlers = FORWARDED.map((signal) => {
     const handler = () => {
-      if (FROM_TERMINAL.includes(signal) && isTerminalForeground(0)) return;
+      if (FROM_TERMINAL.includes(signal) && [0, 1, 2].some(isTerminalForeground)) return;
       try {
         child.kill(signal);
       } catch {

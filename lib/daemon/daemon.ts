@@ -21,6 +21,7 @@ export class Daemon {
   readonly #worker: Worker;
   readonly #port: MessageChannel["port1"];
   readonly #wakeFd = eventFd();
+  #released = false;
 
   /** @param log takes what the engine has to say to its user */
   constructor(
@@ -32,14 +33,18 @@ export class Daemon {
     this.#worker = new Worker(WORKER_URL, { type: "module", name: "engine" });
     const ready = Promise.withResolvers<readonly string[]>();
     const ended = Promise.withResolvers<void>();
+    let isReady = false;
     this.ready = ready.promise;
     this.ended = ended.promise;
     this.#worker.onmessage = ({ data }: MessageEvent<EngineEvent>) => {
       if (data.type === "log") return log(data.level, data.message);
-      if (data.type === "ready") return ready.resolve(data.paths);
+      if (data.type === "ready") {
+        isReady = true;
+        return ready.resolve(data.paths);
+      }
       if (data.type === "failed") {
+        if (isReady) log("error", data.message);
         ready.reject(new Error(data.message));
-        log("error", data.message);
       }
       this.#release();
       ended.resolve();
@@ -47,6 +52,7 @@ export class Daemon {
     this.#worker.onerror = (event) => {
       event.preventDefault();
       const error = new Error(`engine: ${event.message}`);
+      this.#release();
       ready.reject(error);
       ended.reject(error);
     };
@@ -54,14 +60,19 @@ export class Daemon {
     this.#worker.postMessage(start, [port2 as unknown as Transferable]);
   }
 
-  /** Ends the engine when what programs have closed is played; a second call ends it at once. */
+  /**
+   * Ends the engine when what programs have closed is played; a second call ends it at once. One
+   * that has ended already stays so.
+   */
   stop(): void {
+    if (this.#released) return;
     const command: EngineCommand = { type: "stop" };
     this.#port.postMessage(command);
     write(this.#wakeFd, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
   }
 
   #release(): void {
+    this.#released = true;
     this.#port.close();
     close(this.#wakeFd);
   }

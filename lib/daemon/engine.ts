@@ -100,6 +100,7 @@ export class Engine {
       onRead: (result: number) => {
         if (channel.serve(result)) return;
         this.#warn("the kernel has ended the connection: unmounted?");
+        this.#mounted = false;
         this.#loop.remove(reader);
         this.#loop.stop();
       },

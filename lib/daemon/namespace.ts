@@ -48,9 +48,7 @@ function unshareWords(): string[] {
  * @returns undefined if so, else why not
  */
 export function namespaceRefused(): string | undefined {
-  const unshare = findProgram("unshare");
-  if (!unshare) return "the program unshare is missing";
-  const [, ...args] = unshareWords();
+  const [unshare, ...args] = unshareWords();
   const { success, stderr } = new Deno.Command(unshare, {
     args: [...args, "true"],
     stdin: "null",

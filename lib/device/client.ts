@@ -22,6 +22,24 @@ export function threadGroup(tid: number): number | undefined {
   return threadGroupOf(readStatus(tid));
 }
 
+/** Whether a process has a descriptor of a device of this name. */
+export function holdsDevice(pid: number, name: string): boolean {
+  try {
+    const folder = `/proc/${pid}/fd`;
+    // A node that is looked up anew for each open is shown as deleted.
+    const file = new RegExp(`/${name}(?: \\(deleted\\))?$`);
+    return [...Deno.readDirSync(folder)].some((entry) => {
+      try {
+        return file.test(Deno.readLinkSync(`${folder}/${entry.name}`));
+      } catch {
+        return false; // closed meanwhile
+      }
+    });
+  } catch {
+    return false;
+  }
+}
+
 function threadGroupOf(status: string): number | undefined {
   const match = status.match(/^Tgid:\t(\d+)$/m);
   return match ? Number(match[1]) : undefined;

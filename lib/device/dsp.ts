@@ -13,6 +13,7 @@ import {
   O_RDONLY,
   POLLERR,
   POLLOUT,
+  POLLWRNORM,
 } from "../../ffi/libc.ts";
 import type { Sink } from "../backend/sink.ts";
 import type { Caller, Device, OpenFile } from "../fuse/device.ts";
@@ -20,7 +21,7 @@ import type { Session } from "../fuse/session.ts";
 import { type Call, DSP_CALLS, unknownCall, WAIT } from "../oss/calls.ts";
 import { Dsp } from "../oss/dsp.ts";
 import type { Mixer } from "../oss/mixer.ts";
-import { ProcessClient, threadGroup } from "./client.ts";
+import { holdsDevice, ProcessClient, threadGroup } from "./client.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
 import type { TurnClock } from "./turn_clock.ts";
 
@@ -51,7 +52,8 @@ export class DspDevice implements Device {
     // There is nothing to record from; a program that may also play is let in for that.
     if ((flags & O_ACCMODE) === O_RDONLY) return ENODEV;
     if (this.#files.size >= this.host.maxStreams) return EBUSY;
-    const file = new DspFile(session, caller, this.host, () => this.#files.delete(file));
+    const onClosed = () => this.#files.delete(file);
+    const file = new DspFile(session, caller, this.name, this.host, onClosed);
     this.#files.add(file);
     return file;
   }
@@ -74,6 +76,8 @@ interface WaitingForEnd {
   readonly value: number;
   readonly outSize: number;
   readonly closes: boolean;
+  /** What must have been played, as `Playback.endBytes` counts it. */
+  readonly endBytes: number;
   /** When it is answered though the sound has not ended. */
   readonly limitMs: number;
 }
@@ -87,6 +91,8 @@ export class DspFile implements OpenFile, Scheduled {
   readonly client: ProcessClient;
   readonly dsp: Dsp;
   readonly #session: Session;
+  /** The device's name. */
+  readonly #name: string;
   readonly #host: DeviceHost;
   readonly #onClosed: () => void;
   readonly #writes: WaitingWrite[] = [];
@@ -99,8 +105,15 @@ export class DspFile implements OpenFile, Scheduled {
   /** Whoever closed it was killed: what is not played will not be. */
   #abandoned = false;
 
-  constructor(session: Session, caller: Caller, host: DeviceHost, onClosed: () => void) {
+  constructor(
+    session: Session,
+    caller: Caller,
+    name: string,
+    host: DeviceHost,
+    onClosed: () => void,
+  ) {
     this.#session = session;
+    this.#name = name;
     this.#host = host;
     this.#onClosed = onClosed;
     this.client = new ProcessClient(caller.pid);
@@ -148,6 +161,7 @@ export class DspFile implements OpenFile, Scheduled {
     flags: number,
   ): void {
     this.#host.clock.next();
+    this.#abandoned = false;
     const session = this.#session;
     // Those that wait already come first.
     const taken = this.#writes.length > 0 ? 0 : this.dsp.playback.write(bytes, start, length);
@@ -180,7 +194,7 @@ export class DspFile implements OpenFile, Scheduled {
   poll(unique: number, events: number, kh: number, notify: boolean): void {
     this.#host.clock.next();
     const { playback } = this.dsp;
-    const ready = playback.writable() ? POLLOUT | (playback.failed ? POLLERR : 0) : 0;
+    const ready = playback.writable() ? POLLOUT | POLLWRNORM | (playback.failed ? POLLERR : 0) : 0;
     if (notify && (ready & events) === 0) {
       this.#pollHandle = kh;
       this.#host.schedule.update(this);
@@ -190,18 +204,23 @@ export class DspFile implements OpenFile, Scheduled {
 
   flush(unique: number, caller: Caller): void {
     // close(2) waits for the sound, as OSS's does, when it may be the last one. Whether it is, the
-    // kernel does not say; a process that did not open the file has inherited it, and whoever it
+    // kernel does not say. A process that did not open the file has inherited it, and whoever it
     // inherited it from plays on: `(cat a; cat b) > /dev/dsp` must not pause in between.
-    const mayBeLast = caller.pid === this.client.pid ||
-      threadGroup(caller.pid) === this.client.process;
-    if (mayBeLast) this.fsync(unique);
+    const { process } = this.client;
+    const mayBeLast = !this.dsp.playback.drained &&
+      (caller.pid === this.client.pid || threadGroup(caller.pid) === process) &&
+      !(process !== undefined && holdsDevice(process, this.#name));
+    if (mayBeLast || this.dsp.playback.failed) this.fsync(unique);
     else this.#session.replyEmpty(unique);
   }
 
   fsync(unique: number): void {
     this.#host.clock.next();
-    if (this.dsp.settle()) this.#session.replyEmpty(unique);
-    else this.#waitForEnd(unique, {});
+    const { playback } = this.dsp;
+    const { endBytes } = playback;
+    if (!this.dsp.settle()) this.#waitForEnd(unique, { endBytes });
+    else if (playback.failed) this.#session.replyError(unique, EIO);
+    else this.#session.replyEmpty(unique);
     this.#progress();
   }
 
@@ -259,10 +278,10 @@ export class DspFile implements OpenFile, Scheduled {
   }
 
   #waitForEnd(unique: number, waiting: Partial<Omit<WaitingForEnd, "unique" | "limitMs">>): void {
-    const { call, value = 0, outSize = 0, closes = false } = waiting;
+    const { call, value = 0, outSize = 0, closes = false, endBytes = Infinity } = waiting;
     this.#session.park(unique, this);
     const limitMs = call ? Infinity : this.#host.clock.now() + CLOSE_LIMIT_MS;
-    this.#ends.push({ unique, call, value, outSize, closes, limitMs });
+    this.#ends.push({ unique, call, value, outSize, closes, endBytes, limitMs });
   }
 
   /** Goes on with whoever can go on now that time has passed or the state has changed. */
@@ -278,10 +297,8 @@ export class DspFile implements OpenFile, Scheduled {
       if (more < 0) this.#session.replyError(unique, -more);
       else this.#session.replyWrite(unique, length);
     }
-    if (playback.drained && this.#writes.length === 0) {
-      if (this.#released) this.#close();
-      else this.#finishEnds();
-    }
+    if (this.#released && playback.drained) this.#close();
+    else if (this.#ends.length > 0) this.#finishEnds();
     if (this.#pollHandle !== undefined && playback.writable()) {
       const handle = this.#pollHandle;
       this.#pollHandle = undefined;
@@ -290,18 +307,25 @@ export class DspFile implements OpenFile, Scheduled {
     this.#host.schedule.update(this);
   }
 
+  /** Answers those that have waited for what has been played by now. */
   #finishEnds(): void {
-    while (this.#ends.length > 0) {
-      const { unique, call, value, outSize } = this.#ends.shift()!;
-      if (!call) {
-        this.#session.replyEmpty(unique);
-        continue;
-      }
-      this.#session.argument.setInt32(0, value, true);
-      const result = call.run(this.dsp, this.#session.argument);
-      if (result < 0) this.#session.replyError(unique, result === WAIT ? EINVAL : -result);
-      else this.#session.replyIoctl(unique, result, outSize);
+    const { playback } = this.dsp;
+    for (let i = 0; i < this.#ends.length;) {
+      if (playback.hasPlayed(this.#ends[i].endBytes)) this.#finish(this.#ends.splice(i, 1)[0]);
+      else i++;
     }
+  }
+
+  #finish({ unique, call, value, outSize }: WaitingForEnd): void {
+    if (!call) {
+      if (this.dsp.playback.failed) this.#session.replyError(unique, EIO);
+      else this.#session.replyEmpty(unique);
+      return;
+    }
+    this.#session.argument.setInt32(0, value, true);
+    const result = call.run(this.dsp, this.#session.argument);
+    if (result < 0) this.#session.replyError(unique, result === WAIT ? EINVAL : -result);
+    else this.#session.replyIoctl(unique, result, outSize);
   }
 
   #close(): void {

@@ -47,6 +47,7 @@ export const FUSE_BIG_WRITES = 1 << 5;
 export const FOPEN_DIRECT_IO = 1 << 0;
 export const FOPEN_NONSEEKABLE = 1 << 2;
 export const FOPEN_STREAM = 1 << 4;
+export const FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
 
 /** SETATTR's `valid`: the request changes the size. */
 export const FATTR_SIZE = 1 << 3;

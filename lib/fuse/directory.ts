@@ -8,6 +8,9 @@ import type { Device } from "./device.ts";
 
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
+// Writes within the size may run in parallel, and no write(2) is longer than this.
+const DEVICE_BYTES = 0x7fff_f000;
+
 const DT_DIR = 4;
 const DT_REG = 8;
 
@@ -85,6 +88,7 @@ export class Directory {
     const root = nodeid === FUSE_ROOT_ID;
     for (let i = 0; i < Attr.$size; i += 4) view.setUint32(at + i, 0, true);
     setU64(view, at + Attr.ino, root ? FUSE_ROOT_ID : this.#nodes.get(nodeid)!.inode);
+    setU64(view, at + Attr.size, root ? 0 : DEVICE_BYTES);
     setU64(view, at + Attr.atime, this.#createdSeconds);
     setU64(view, at + Attr.mtime, this.#createdSeconds);
     setU64(view, at + Attr.ctime, this.#createdSeconds);

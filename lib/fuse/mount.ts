@@ -15,6 +15,9 @@ import {
 import { Channel } from "./channel.ts";
 import type { Directory } from "./directory.ts";
 
+/** The type of our mounts in /proc/self/mountinfo. */
+export const MOUNT_TYPE = "fuse.ossp";
+
 const INIT_TIMEOUT_MS = 5000;
 
 /** Where the kernel takes new FUSE connections. */
@@ -41,7 +44,7 @@ export function mountDirectory(
     "default_permissions",
   ];
   try {
-    mount("ossp", path, "fuse.ossp", MS_NOSUID | MS_NODEV, options.join(","));
+    mount("ossp", path, MOUNT_TYPE, MS_NOSUID | MS_NODEV, options.join(","));
     // INIT is there as soon as the mount is.
     while (!channel.session.ready && poll(channel.fd, POLLIN, INIT_TIMEOUT_MS) !== 0) {
       if (!channel.readAndServe()) throw new Error(`${path}: the kernel has ended the connection`);

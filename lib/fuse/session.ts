@@ -47,6 +47,11 @@ const BODY_BYTES = new Map<number, number>([
   [Opcode.CUSE_INIT, abi.CuseInitIn.$size],
 ]);
 
+// Parallel writes (Linux 6.2): or whoever writes beside a blocked write waits for a lock in the kernel,
+// where no signal reaches it.
+const OPEN_FLAGS = abi.FOPEN_DIRECT_IO | abi.FOPEN_NONSEEKABLE | abi.FOPEN_STREAM |
+  abi.FOPEN_PARALLEL_DIRECT_WRITES;
+
 // Requests that the kernel expects no answer to.
 const UNANSWERED: ReadonlySet<number> = new Set([
   Opcode.FORGET,
@@ -355,7 +360,7 @@ export class Session {
   #writeOpen(
     at: number,
     fh: number,
-    openFlags = abi.FOPEN_DIRECT_IO | abi.FOPEN_NONSEEKABLE | abi.FOPEN_STREAM,
+    openFlags = OPEN_FLAGS,
   ): void {
     setU64(this.#outView, at + abi.OpenOut.fh, fh);
     this.#outView.setUint32(at + abi.OpenOut.open_flags, openFlags, true);

@@ -1,7 +1,7 @@
 // Every ioctl that a dsp or a mixer answers, a row each: the dispatcher, the tracer and the tests
 // read this table.
 
-import { EINVAL, ENOTTY } from "../../ffi/libc.ts";
+import { EINVAL, EIO, ENOTTY } from "../../ffi/libc.ts";
 import { formatByAfmt } from "../pcm/format.ts";
 import type { StructDescription } from "../struct.ts";
 import type { Dsp } from "./dsp.ts";
@@ -120,7 +120,10 @@ function setChannels(dsp: Dsp, channels: number): number {
 /** The calls of /dev/dsp that are not the mixer's. */
 const DSP_ROWS: readonly Call<Dsp>[] = [
   none("SNDCTL_DSP_RESET", IO("P", 0), (dsp) => dsp.playback.reset()),
-  none("SNDCTL_DSP_SYNC", IO("P", 1), (dsp) => dsp.settle() ? 0 : WAIT),
+  none("SNDCTL_DSP_SYNC", IO("P", 1), (dsp) => {
+    if (!dsp.settle()) return WAIT;
+    return dsp.playback.failed ? -EIO : 0;
+  }),
   int("SNDCTL_DSP_SPEED", IOWR("P", 2), setRate),
   int("SOUND_PCM_READ_RATE", IOR("P", 2), (dsp) => dsp.parameters.rateHz),
   int("SNDCTL_DSP_STEREO", IOWR("P", 3), (dsp, stereo) => {

@@ -65,6 +65,16 @@ export class Playback {
     return (this.#ring?.length ?? 0) < this.#parameters.frameBytes;
   }
 
+  /** The end of what has been written, as a count of bytes since the open. */
+  get endBytes(): number {
+    return this.#playedBytes + (this.#ring?.length ?? 0);
+  }
+
+  /** Whether everything before an `endBytes` has been played, or never will be. */
+  hasPlayed(endBytes: number): boolean {
+    return this.drained || this.#playedBytes >= endBytes;
+  }
+
   /** Bytes that wait to be played at this moment. */
   queuedBytes(): number {
     return (this.#ring?.length ?? 0) - this.#dueBytes();
@@ -214,7 +224,12 @@ export class Playback {
       return;
     }
     const toFragment = fragmentBytes - this.#playedBytes % fragmentBytes;
-    const step = Math.min(toFragment, bytesPerSecond * MAX_STEP_SECONDS);
+    const toWritable = fragmentBytes - this.#ring!.free;
+    const step = Math.min(
+      toFragment,
+      toWritable > 0 ? toWritable : Infinity,
+      bytesPerSecond * MAX_STEP_SECONDS,
+    );
     const frames = Math.min(queued, Math.max(1, Math.ceil(step / frameBytes)));
     const nowMs = this.#host.now();
     this.dueMs = this.#stream!.room(nowMs) >= frames
