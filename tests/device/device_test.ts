@@ -1,8 +1,8 @@
 // Boots one user-mode kernel and runs in it, as root and with a real /dev/cuse, every test file of
 // the folder inside/; each of their tests is a step here.
 //
-// A file in inside/ is an ordinary Deno.test file; deno.json keeps `deno test FOLDER` from running it
-// on the host too. Each runs in a process of its own, and the devices that it made are gone when it
+// A file in inside/ is an ordinary Deno.test file; without "_test" in its name, `deno test FOLDER` does
+// not run it on the host too. Each runs in a process of its own, and the devices that it made are gone when it
 // ends. OSSP_EXCHANGE names a folder that the host sees too. `deno test` fills 80 MB of memory for
 // each file, 20,000 page faults, which in a user-mode kernel take 4 s: better few files than many.
 
