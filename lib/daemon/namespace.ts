@@ -50,7 +50,7 @@ function unshareWords(): string[] {
 export function namespaceRefused(): string | undefined {
   const [unshare, ...args] = unshareWords();
   const { success, stderr } = new Deno.Command(unshare, {
-    args: [...args, "true"],
+    args: [...args, unshare, "--version"],
     stdin: "null",
     stdout: "null",
     stderr: "piped",

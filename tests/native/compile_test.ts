@@ -65,13 +65,10 @@ class Scratch implements AsyncDisposable {
     return scratch;
   }
 
-  /** Builds the program into the folder's `ossp`. */
-  async build(runtime: string): Promise<string> {
+  /** Builds a program into the folder's `ossp`: the toy, or the one in another folder. */
+  async build(runtime: string, program = `${this.path}/program`): Promise<string> {
     const output = `${this.path}/ossp`;
-    const entries = {
-      main: `${this.path}/program/main.ts`,
-      worker: `${this.path}/program/lib/daemon/worker.ts`,
-    };
+    const entries = { main: `${program}/main.ts`, worker: `${program}/lib/daemon/worker.ts` };
     await writeSelfExtracting(entries, output, { runtime, gzipLevel: 1 });
     return output;
   }
@@ -323,6 +320,29 @@ const MINIMAL_SYSTEMS: Record<string, (root: string) => Promise<void>> = {
   },
 };
 
+/** Makes a root folder with a system and the executable in it; returns its path. */
+async function makeRoot(
+  root: string,
+  ossp: string,
+  make: (root: string) => Promise<void>,
+): Promise<string> {
+  for (const name of ["bin", "dev", "proc", "tmp", "home"]) {
+    await Deno.mkdir(`${root}/${name}`, { recursive: true });
+  }
+  await make(root);
+  await putLibraries(root, Deno.execPath());
+  await Deno.copyFile(ossp, `${root}/bin/ossp`);
+  return root;
+}
+
+/** The words that run the executable in such a root, in its folder /home. */
+async function inRoot(root: string, args: string[]): Promise<string[]> {
+  const script = `mount --bind ${root} ${root} && mount --rbind /proc ${root}/proc &&
+    mount --rbind /dev ${root}/dev && exec chroot ${root} /bin/sh -c 'cd /home && exec ossp "$@"' sh "$@"`;
+  const unshare = ["unshare", "--mount", ...(IS_ROOT ? [] : ["--map-root-user"])];
+  return [...unshare, (await which("sh"))[0], "-c", script, "sh", ...args];
+}
+
 const HAS_BUSYBOX = (await run(["sh", "-c", "command -v busybox"])).code === 0;
 
 Deno.test({
@@ -335,18 +355,9 @@ Deno.test({
         name: system,
         ignore: system === "busybox" && !HAS_BUSYBOX && Deno.env.get("CI") !== "true",
         async fn() {
-          const root = `${scratch.path}/${system}`;
-          for (const name of ["bin", "dev", "proc", "tmp", "home"]) {
-            await Deno.mkdir(`${root}/${name}`, { recursive: true });
-          }
-          await make(root);
-          await putLibraries(root, Deno.execPath());
-          await Deno.copyFile(ossp, `${root}/bin/ossp`);
-          const script = `mount --rbind /proc ${root}/proc && mount --rbind /dev ${root}/dev &&
-            exec chroot ${root} /bin/sh -c 'cd /home && exec ossp "$@"' sh "$@"`;
-          const unshare = ["unshare", "--mount", ...(IS_ROOT ? [] : ["--map-root-user"])];
+          const root = await makeRoot(`${scratch.path}/${system}`, ossp, make);
           const { code, stdout, stderr, pid } = await run(
-            [...unshare, (await which("sh"))[0], "-c", script, "sh", "--a b", "--", "-c"],
+            await inRoot(root, ["--a b", "--", "-c"]),
             { stdin: "input" },
           );
           assertEquals([code, stderr], [7, ""]);
@@ -366,4 +377,24 @@ Deno.test({
       });
     }
   },
+});
+
+Deno.test("ossp runs a program where there is no Deno and no Node, and hears it", async () => {
+  await using scratch = await Scratch.create();
+  const ossp = await scratch.build(Deno.execPath(), `${import.meta.dirname}/../..`);
+  const root = await makeRoot(`${scratch.path}/root`, ossp, async (root) => {
+    await MINIMAL_SYSTEMS.coreutils(root);
+    await putTools(root, await which("cat", "setpriv", "unshare"));
+  });
+  const sound = crypto.getRandomValues(new Uint8Array(8000));
+  await Deno.writeFile(`${root}/home/sound`, sound);
+  const { code, stdout, stderr } = await run(
+    await inRoot(root, [
+      ...["run", "--frontend", "fuse", "--clock", "free", "--sink", "raw:heard-%n.raw", "--"],
+      ...["sh", "-c", "cat sound >/dev/dsp; echo done; exit 5"],
+    ]),
+  );
+  assertEquals([code, stdout, stderr], [5, "done\n", ""]);
+  assertEquals(await Deno.readFile(`${root}/home/heard-1.raw`), sound);
+  assertEquals(await filesUnder(`${root}/home`), ["heard-1.raw", "sound"]);
 });
