@@ -3,10 +3,11 @@
 import { EX_SOFTWARE, EX_USAGE, Failure } from "./lib/cli/failure.ts";
 import type { Subcommand } from "./lib/cli/options.ts";
 import { PLAY } from "./lib/cli/play.ts";
+import { RECORD } from "./lib/cli/record.ts";
 import { RUN } from "./lib/cli/run.ts";
 import config from "./deno.json" with { type: "json" };
 
-const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY];
+const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD];
 
 function help(): string {
   const width = Math.max(...SUBCOMMANDS.map(({ name, operands }) => name.length + operands.length));

@@ -96,6 +96,7 @@ export const POLLIN = 0x001;
 export const POLLOUT = 0x004;
 export const POLLERR = 0x008;
 export const POLLHUP = 0x010;
+export const POLLRDNORM = 0x040;
 export const POLLWRNORM = 0x100;
 
 /** Flags of mount(2) and umount2(2). */

@@ -27,6 +27,7 @@ const libc = Deno.dlopen(
 const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
 
+const IORING_OP_TIMEOUT = 11;
 const IORING_OP_READ = 22;
 const IORING_OP_WRITE = 23;
 
@@ -35,11 +36,9 @@ const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
 
 const IORING_FEAT_SINGLE_MMAP = 1 << 0;
 const IORING_FEAT_FAST_POLL = 1 << 5;
-const IORING_FEAT_EXT_ARG = 1 << 8;
-const NEEDED_FEATURES = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
+const NEEDED_FEATURES = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_FAST_POLL;
 
 const IORING_ENTER_GETEVENTS = 1 << 0;
-const IORING_ENTER_EXT_ARG = 1 << 3;
 
 const IORING_OFF_SQ_RING = 0n;
 const IORING_OFF_SQES = 0x1000_0000n;
@@ -49,12 +48,6 @@ const SQ_OFFSETS = 40; // head, tail, ring_mask, ring_entries, flags, dropped, a
 const CQ_OFFSETS = 80; // head, tail, ring_mask, ring_entries, overflow, cqes
 const SQE_SIZE = 64;
 const CQE_SIZE = 16;
-
-const ETIME = 62;
-
-// struct io_uring_getevents_arg, then the struct __kernel_timespec that it points to.
-const WAIT_SIZE = 24n;
-const WAIT_TIMESPEC = 24;
 
 /** A pair of queues that this process and the kernel share: requests one way, results the other. */
 export class Uring {
@@ -70,15 +63,17 @@ export class Uring {
   readonly #cqHead: number;
   readonly #cqTail: number;
   readonly #cqMask: number;
-  readonly #wait = new Uint8Array(40);
-  readonly #waitView = new DataView(this.#wait.buffer);
+  /** A struct __kernel_timespec. */
+  readonly #delay = new Uint8Array(16);
+  readonly #delayView = new DataView(this.#delay.buffer);
+  readonly #delayAddress = addressOf(this.#delay);
   #queued = 0;
 
   /**
    * Makes the queues. They belong to the calling thread.
    *
    * @param entries how many requests can be queued, a power of two
-   * @returns undefined where the kernel has no io_uring, forbids it, or is older than 5.11
+   * @returns undefined where the kernel has no io_uring, forbids it, or is older than 5.7
    */
   static open(entries: number): Uring | undefined {
     const params = new Uint8Array(PARAMS_SIZE);
@@ -116,7 +111,6 @@ export class Uring {
     this.#cqTail = cq(1) / 4;
     this.#cqMask = cqEntries - 1;
     for (let i = 0; i < this.#entries; i++) this.#ring[this.#sqArray + i] = i;
-    this.#waitView.setBigUint64(16, BigInt(addressOf(this.#wait)) + BigInt(WAIT_TIMESPEC), true);
   }
 
   /** Queues a read into memory that stays where it is until the result comes. */
@@ -129,8 +123,17 @@ export class Uring {
     this.#queue(IORING_OP_WRITE, fd, address, length, tag);
   }
 
+  /** Queues a result of -ETIME that comes after `delayMs`. One can be queued before each `enter`. */
+  queueTimeout(delayMs: number, tag: number): void {
+    const ns = Math.max(0, Math.round(delayMs * 1e6));
+    const seconds = Math.floor(ns / 1e9);
+    this.#delayView.setUint32(0, seconds, true);
+    this.#delayView.setUint32(8, ns - seconds * 1e9, true);
+    this.#queue(IORING_OP_TIMEOUT, -1, this.#delayAddress, 1, tag);
+  }
+
   #queue(opcode: number, fd: number, address: number, length: number, tag: number): void {
-    if (this.#queued === this.#entries) this.enter(0, 0);
+    if (this.#queued === this.#entries) this.enter(0);
     const tail = this.#ring[this.#sqTail];
     const at = (tail & (this.#entries - 1)) * SQE_SIZE;
     const sqes = this.#sqes;
@@ -144,39 +147,22 @@ export class Uring {
     this.#queued++;
   }
 
-  /**
-   * Hands the queued requests to the kernel and waits.
-   *
-   * @param results how many results to wait for
-   * @param timeoutMs how long at most; Infinity without an end
-   */
-  enter(results: number, timeoutMs: number): void {
-    let flags = IORING_ENTER_GETEVENTS;
-    let argument = null;
-    let argumentSize = 0n;
-    if (results > 0 && timeoutMs !== Infinity) {
-      const ns = Math.max(0, Math.round(timeoutMs * 1e6));
-      const seconds = Math.floor(ns / 1e9);
-      this.#waitView.setUint32(WAIT_TIMESPEC, seconds, true);
-      this.#waitView.setUint32(WAIT_TIMESPEC + 8, ns - seconds * 1e9, true);
-      flags |= IORING_ENTER_EXT_ARG;
-      argument = this.#wait;
-      argumentSize = WAIT_SIZE;
-    }
+  /** Hands the queued requests to the kernel and waits for so many results. */
+  enter(results: number): void {
     const submitted = libc.enter(
       SYS_IO_URING_ENTER,
       this.#fd,
       this.#queued,
       results,
-      flags,
-      argument,
-      argumentSize,
+      IORING_ENTER_GETEVENTS,
+      null,
+      0n,
     );
-    // A wait that ends early has handed them over all the same.
+    // A wait that a signal ends has handed them over all the same.
     this.#queued = (this.#ring[this.#sqTail] - Atomics.load(this.#ring, this.#sqHead)) | 0;
-    if (submitted >= 0) return;
-    const errno = lastErrno();
-    if (errno !== ETIME && errno !== EINTR) throw new SystemError(errno, "io_uring_enter", "loop");
+    if (submitted < 0 && lastErrno() !== EINTR) {
+      throw new SystemError(lastErrno(), "io_uring_enter", "loop");
+    }
   }
 
   /** Whether a result has come. */

@@ -43,6 +43,12 @@ export class RingBuffer {
     return given;
   }
 
+  /** Forgets the oldest `length` bytes, of which there are so many. */
+  drop(length: number): void {
+    this.#readAt = (this.#readAt + length) % this.capacity;
+    this.#length -= length;
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#readAt = 0;

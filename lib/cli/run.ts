@@ -2,7 +2,14 @@
 
 import { resolve } from "node:path";
 import { close, O_RDWR, open, sendDatagram, SystemError } from "../../ffi/libc.ts";
-import { parseSink, SINK_KINDS, type SinkSpec } from "../backend/spec.ts";
+import {
+  parseSink,
+  parseSource,
+  SINK_KINDS,
+  type SinkSpec,
+  SOURCE_KINDS,
+  type SourceSpec,
+} from "../backend/spec.ts";
 import { runCommand } from "../daemon/command.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
@@ -56,11 +63,19 @@ export const RUN: Subcommand = {
       }`,
     },
     {
+      name: "source",
+      value: "SOURCE",
+      default: "silence",
+      about: `where recorded sound comes from: ${
+        Object.values(SOURCE_KINDS).map(({ form, about }) => `${form} (${about})`).join(", ")
+      }`,
+    },
+    {
       name: "clock",
       value: "CLOCK",
       choices: ["real", "free"],
       default: "real",
-      about: "null, wav and raw: at the sample rate, or as fast as the program goes",
+      about: "of sinks and sources: at the sample rate, or as fast as the program goes",
     },
     {
       name: "format",
@@ -196,6 +211,7 @@ function engineConfig(parsed: Parsed): Omit<EngineConfig, "wakeFd"> {
     dsps,
     mixers,
     sink: sinkSpec(values, number),
+    source: sourceSpec(values),
     maxStreams: number("max", 1, 4096),
   };
 }
@@ -214,6 +230,14 @@ function sinkSpec(
     };
   } catch (error) {
     if (error instanceof Failure) throw error;
+    throw usage("run", (error as Error).message);
+  }
+}
+
+function sourceSpec(values: Parsed["values"]): SourceSpec {
+  try {
+    return { ...parseSource(values.source!), clock: values.clock as SourceSpec["clock"] };
+  } catch (error) {
     throw usage("run", (error as Error).message);
   }
 }

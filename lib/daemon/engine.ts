@@ -1,8 +1,9 @@
-// The data plane: devices, their front end and the sink in one loop, until it is told to stop.
+// The data plane: devices, their front end, the sink and the source in one loop, until it is told to stop.
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { openSink } from "../backend/open.ts";
+import { openSink, openSource } from "../backend/open.ts";
 import type { Sink } from "../backend/sink.ts";
+import type { Source } from "../backend/source.ts";
 import { type DeviceHost, DspDevice } from "../device/dsp.ts";
 import { MixerDevice } from "../device/mixer.ts";
 import { type Channel, warnOfAnswer } from "../fuse/channel.ts";
@@ -25,6 +26,7 @@ export class Engine {
   readonly #loop = createLoop((errno) => warnOfAnswer(errno, (message) => this.#warn(message)));
   readonly #channels: Channel[] = [];
   readonly #sink: Sink;
+  readonly #source: Source | undefined;
   readonly #dsps: readonly DspDevice[];
   readonly #mixers: readonly MixerDevice[];
   #mounted = false;
@@ -39,9 +41,11 @@ export class Engine {
     this.#port = port;
     this.#tell = tell;
     this.#sink = openSink(config.sink);
+    this.#source = openSource(config.source);
     const mixer = new Mixer();
     const host: DeviceHost = {
       sink: this.#sink,
+      source: this.#source,
       mixer,
       schedule: this.#loop.schedule,
       clock: this.#loop.clock,
@@ -135,6 +139,7 @@ export class Engine {
   #close(): void {
     for (const dsp of this.#dsps) for (const file of dsp.files) file.abort();
     this.#sink.close();
+    this.#source?.close();
     if (this.#mounted) unmountDirectory(this.#config.directory);
     // A read that is under way holds its connection open.
     this.#loop.close();

@@ -1,7 +1,7 @@
 // What the control plane and the data plane say to each other. The data plane sleeps in epoll: who
 // sends it an `EngineCommand` writes to its eventfd too.
 
-import type { SinkSpec } from "../backend/spec.ts";
+import type { SinkSpec, SourceSpec } from "../backend/spec.ts";
 
 /** How important a line of the log is. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
@@ -21,6 +21,7 @@ export interface EngineConfig {
   readonly dsps: readonly (DeviceNumbers & { readonly name: string })[];
   readonly mixers: readonly (DeviceNumbers & { readonly name: string })[];
   readonly sink: SinkSpec;
+  readonly source: SourceSpec;
   readonly maxStreams: number;
   /** The eventfd that wakes the engine for a command. */
   readonly wakeFd: number;

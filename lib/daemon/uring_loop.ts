@@ -13,8 +13,9 @@ const ENTRIES = 128;
 const SLOTS = 64;
 const SLOT_BYTES = 256;
 
-// Tags of results: a write's slot, or beyond them a reader's number.
-const FIRST_READER = SLOTS;
+// Tags of results: a write's slot, or beyond them the timer, or a reader's number.
+const TIMER = SLOTS;
+const FIRST_READER = SLOTS + 1;
 
 interface Registered {
   readonly reader: Reader;
@@ -32,6 +33,7 @@ export class UringLoop implements Loop {
   readonly #slots = new Uint8Array(SLOTS * SLOT_BYTES);
   readonly #slotsAddress = addressOf(this.#slots);
   readonly #freeSlots = Array.from({ length: SLOTS }, (_, slot) => slot);
+  #armedMs = Infinity;
   #stopped = false;
 
   /** A loop, or undefined where there is no io_uring. */
@@ -76,27 +78,29 @@ export class UringLoop implements Loop {
 
   run(): void {
     while (!this.#stopped) {
-      this.#spin();
-      if (!this.#uring.hasResult) {
-        const { nextMs } = this.schedule;
-        this.#uring.enter(1, nextMs === Infinity ? Infinity : nextMs - this.clock.now());
+      const { nextMs } = this.schedule;
+      // A timer that fires too early costs a turn of the loop; asking the time each turn costs more.
+      if (nextMs < this.#armedMs) {
+        this.#uring.queueTimeout(nextMs - this.clock.now(), TIMER);
+        this.#armedMs = nextMs;
       }
+      this.#spin();
+      if (!this.#uring.hasResult) this.#uring.enter(1);
       this.clock.next();
       while (this.#uring.hasResult) this.#take();
-      if (this.schedule.nextMs !== Infinity) this.schedule.run(this.clock.now());
     }
   }
 
   #spin(): void {
     const untilMs = Math.min(this.#spinner.untilMs(), this.schedule.nextMs);
     if (untilMs === 0) return;
-    do this.#uring.enter(0, 0); while (!this.#hasRead() && performance.now() < untilMs);
+    do this.#uring.enter(0); while (!this.#hasWork() && performance.now() < untilMs);
   }
 
-  /** Takes the results of writes; whether one of a read is there. */
-  #hasRead(): boolean {
+  /** Takes the results of writes; whether there is one of something else. */
+  #hasWork(): boolean {
     while (this.#uring.hasResult) {
-      if (this.#uring.tag >= FIRST_READER) return true;
+      if (this.#uring.tag >= TIMER) return true;
       this.#take();
     }
     return false;
@@ -105,10 +109,14 @@ export class UringLoop implements Loop {
   #take(): void {
     const { tag, result } = this.#uring;
     this.#uring.next();
-    if (tag < FIRST_READER) {
+    if (tag < TIMER) {
       this.#freeSlots.push(tag);
       if (result < 0) this.#onWriteError(-result);
       return;
+    }
+    if (tag === TIMER) {
+      this.#armedMs = Infinity;
+      return this.schedule.run(this.clock.now());
     }
     const index = tag - FIRST_READER;
     this.#spinner.read();
@@ -121,7 +129,7 @@ export class UringLoop implements Loop {
   }
 
   close(): void {
-    this.#uring.enter(0, 0);
+    this.#uring.enter(0);
     this.#uring.close();
   }
 }

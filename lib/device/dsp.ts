@@ -11,23 +11,30 @@ import {
   O_ACCMODE,
   O_NONBLOCK,
   O_RDONLY,
+  O_WRONLY,
   POLLERR,
+  POLLIN,
   POLLOUT,
+  POLLRDNORM,
   POLLWRNORM,
 } from "../../ffi/libc.ts";
 import type { Sink } from "../backend/sink.ts";
+import type { Source } from "../backend/source.ts";
 import type { Caller, Device, OpenFile } from "../fuse/device.ts";
 import type { Session } from "../fuse/session.ts";
 import { type Call, DSP_CALLS, unknownCall, WAIT } from "../oss/calls.ts";
 import { Dsp } from "../oss/dsp.ts";
 import type { Mixer } from "../oss/mixer.ts";
 import { holdsDevice, ProcessClient, threadGroup } from "./client.ts";
+import { Reads } from "./reads.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
 import type { TurnClock } from "./turn_clock.ts";
 
 /** What the device files need of the loop that they live in. */
 export interface DeviceHost {
   readonly sink: Sink;
+  /** Undefined where nothing can be recorded. */
+  readonly source: Source | undefined;
   readonly mixer: Mixer;
   readonly schedule: Schedule;
   readonly clock: TurnClock;
@@ -49,11 +56,11 @@ export class DspDevice implements Device {
   }
 
   open(session: Session, caller: Caller, flags: number): OpenFile | number {
-    // There is nothing to record from; a program that may also play is let in for that.
-    if ((flags & O_ACCMODE) === O_RDONLY) return ENODEV;
+    // A program that may also play is let in for that.
+    if ((flags & O_ACCMODE) === O_RDONLY && !this.host.source) return ENODEV;
     if (this.#files.size >= this.host.maxStreams) return EBUSY;
     const onClosed = () => this.#files.delete(file);
-    const file = new DspFile(session, caller, this.name, this.host, onClosed);
+    const file = new DspFile(session, caller, this.name, flags & O_ACCMODE, this.host, onClosed);
     this.#files.add(file);
     return file;
   }
@@ -98,8 +105,13 @@ export class DspFile implements OpenFile, Scheduled {
   readonly #writes: WaitingWrite[] = [];
   readonly #spareWrites: WaitingWrite[] = [];
   readonly #ends: WaitingForEnd[] = [];
-  /** The kernel's handle of a poll that sleeps until the file is writable. */
+  /** Undefined where nothing can be recorded. */
+  readonly #reads: Reads | undefined;
+  /** Whether it was opened for playing. */
+  readonly #plays: boolean;
+  /** The kernel's handle of polls that sleep until one of `#pollEvents` comes. */
   #pollHandle: number | undefined;
+  #pollEvents = 0;
   /** The last close has come; the sound may go on. */
   #released = false;
   /** Whoever closed it was killed: what is not played will not be. */
@@ -109,6 +121,7 @@ export class DspFile implements OpenFile, Scheduled {
     session: Session,
     caller: Caller,
     name: string,
+    accessMode: number,
     host: DeviceHost,
     onClosed: () => void,
   ) {
@@ -117,15 +130,22 @@ export class DspFile implements OpenFile, Scheduled {
     this.#host = host;
     this.#onClosed = onClosed;
     this.client = new ProcessClient(caller.pid);
+    this.#plays = accessMode !== O_RDONLY;
     const { sink, mixer } = host;
-    this.dsp = new Dsp({
-      sink,
-      client: this.client,
-      gain: mixer.gain,
-      now: () => host.clock.now(),
-      warn: (message) =>
-        host.warn(`stream of ${this.client.command} (${this.client.pid}): ${message}`),
-    }, mixer);
+    const source = accessMode === O_WRONLY ? undefined : host.source;
+    this.dsp = new Dsp(
+      {
+        sink,
+        client: this.client,
+        gain: mixer.gain,
+        now: () => host.clock.now(),
+        warn: (message) =>
+          host.warn(`stream of ${this.client.command} (${this.client.pid}): ${message}`),
+      },
+      mixer,
+      source,
+    );
+    this.#reads = this.dsp.capture && new Reads(session, this, this.dsp.capture);
     host.schedule.add(this);
   }
 
@@ -135,13 +155,15 @@ export class DspFile implements OpenFile, Scheduled {
   }
 
   get dueMs(): number {
-    let { dueMs } = this.dsp.playback;
+    const { playback, capture } = this.dsp;
+    let dueMs = Math.min(playback.dueMs, capture?.dueMs ?? Infinity);
     for (let i = 0; i < this.#ends.length; i++) dueMs = Math.min(dueMs, this.#ends[i].limitMs);
     return dueMs;
   }
 
   run(): void {
     this.dsp.playback.pump();
+    this.dsp.capture?.pump();
     this.#progress();
     for (let i = this.#ends.length - 1; i >= 0; i--) {
       if (this.#ends[i].limitMs > this.#host.clock.now()) continue;
@@ -149,8 +171,11 @@ export class DspFile implements OpenFile, Scheduled {
     }
   }
 
-  read(unique: number, _size: number, _flags: number): void {
-    this.#session.replyError(unique, ENODEV);
+  read(unique: number, size: number, flags: number): void {
+    if (!this.#reads) return this.#session.replyError(unique, ENODEV);
+    this.#host.clock.next();
+    this.#reads.read(unique, size, !this.dsp.nonblocking && (flags & O_NONBLOCK) === 0);
+    this.#host.schedule.update(this);
   }
 
   write(
@@ -193,13 +218,25 @@ export class DspFile implements OpenFile, Scheduled {
 
   poll(unique: number, events: number, kh: number, notify: boolean): void {
     this.#host.clock.next();
-    const { playback } = this.dsp;
-    const ready = playback.writable() ? POLLOUT | POLLWRNORM | (playback.failed ? POLLERR : 0) : 0;
+    if (events & (POLLIN | POLLRDNORM)) this.dsp.capture?.start();
+    const ready = this.#readyEvents();
     if (notify && (ready & events) === 0) {
+      // The kernel has one handle for all who poll this file.
+      this.#pollEvents = events | (this.#pollHandle === undefined ? 0 : this.#pollEvents);
       this.#pollHandle = kh;
-      this.#host.schedule.update(this);
     }
+    this.#host.schedule.update(this);
     this.#session.replyPoll(unique, ready & (events | POLLERR));
+  }
+
+  /** What poll(2) can say of the file now. */
+  #readyEvents(): number {
+    const { playback, capture } = this.dsp;
+    let ready = 0;
+    if (this.#plays && playback.writable()) ready |= POLLOUT | POLLWRNORM;
+    if (capture?.readable()) ready |= POLLIN | POLLRDNORM;
+    if (playback.failed || capture?.failed) ready |= POLLERR;
+    return ready;
   }
 
   flush(unique: number, caller: Caller): void {
@@ -227,6 +264,8 @@ export class DspFile implements OpenFile, Scheduled {
   release(unique: number, waits: boolean): void {
     this.#host.clock.next();
     this.#released = true;
+    this.#reads?.abort();
+    this.dsp.capture?.close(); // what was not read is nobody's
     if (!waits) this.#session.replyEmpty(unique);
     if (this.#abandoned || this.dsp.settle()) {
       this.#close();
@@ -245,6 +284,7 @@ export class DspFile implements OpenFile, Scheduled {
       if (taken > 0) this.#session.replyWrite(unique, taken);
       else this.#session.replyError(unique, EINTR);
     }
+    this.#reads?.interrupt(unique);
     const end = this.#ends.findIndex((waiting) => waiting.unique === unique);
     if (end < 0) return;
     const [{ call, closes }] = this.#ends.splice(end, 1);
@@ -299,7 +339,8 @@ export class DspFile implements OpenFile, Scheduled {
     }
     if (this.#released && playback.drained) this.#close();
     else if (this.#ends.length > 0) this.#finishEnds();
-    if (this.#pollHandle !== undefined && playback.writable()) {
+    this.#reads?.progress();
+    if (this.#pollHandle !== undefined && (this.#readyEvents() & (this.#pollEvents | POLLERR))) {
       const handle = this.#pollHandle;
       this.#pollHandle = undefined;
       this.#session.notifyPoll(handle);
@@ -330,7 +371,8 @@ export class DspFile implements OpenFile, Scheduled {
 
   #close(): void {
     for (const { unique } of this.#writes.splice(0)) this.#session.replyError(unique, EIO);
-    this.dsp.playback.close();
+    this.#reads?.abort();
+    this.dsp.renew();
     this.#finishEnds();
     this.#host.schedule.remove(this);
     this.#onClosed();

@@ -4,6 +4,7 @@
 import { EINVAL, EIO, ENOTTY } from "../../ffi/libc.ts";
 import { formatByAfmt } from "../pcm/format.ts";
 import type { StructDescription } from "../struct.ts";
+import type { Capture } from "./capture.ts";
 import type { Dsp } from "./dsp.ts";
 import { type Mixer, MIXER_DEVMASK } from "./mixer.ts";
 import * as oss from "./soundcard.ts";
@@ -79,6 +80,25 @@ function fill<T>(
   };
 }
 
+/** A call about the recording, which fills a struct; EINVAL where there is none, as snd-pcm-oss. */
+function recording(
+  name: string,
+  command: number,
+  argument: StructDescription,
+  run: (capture: Capture, dsp: Dsp, argument: DataView) => void,
+): Call<Dsp> {
+  return {
+    name,
+    command,
+    argument,
+    run(dsp, view) {
+      if (!dsp.capture) return -EINVAL;
+      run(dsp.capture, dsp, view);
+      return 0;
+    },
+  };
+}
+
 /** What the mixer's calls work on: a mixer, or a dsp, which answers for its mixer. */
 export interface HasMixer {
   readonly mixer: Mixer;
@@ -92,7 +112,7 @@ function setFormat(dsp: Dsp, afmt: number): number {
   if (afmt !== AFMT_QUERY && formatByAfmt(afmt) !== parameters.format) {
     if (!dsp.settle()) return WAIT;
     parameters.setFormat(afmt);
-    dsp.playback.close();
+    dsp.renew();
   }
   return parameters.format.afmt;
 }
@@ -102,7 +122,7 @@ function setRate(dsp: Dsp, rateHz: number): number {
   if (rateHz !== 0 && rateHz !== parameters.rateHz) {
     if (!dsp.settle()) return WAIT;
     parameters.setRate(rateHz);
-    dsp.playback.close();
+    dsp.renew();
   }
   return parameters.rateHz;
 }
@@ -112,14 +132,14 @@ function setChannels(dsp: Dsp, channels: number): number {
   if (channels !== 0 && channels !== parameters.channels) {
     if (!dsp.settle()) return WAIT;
     parameters.setChannels(channels);
-    dsp.playback.close();
+    dsp.renew();
   }
   return parameters.channels;
 }
 
 /** The calls of /dev/dsp that are not the mixer's. */
 const DSP_ROWS: readonly Call<Dsp>[] = [
-  none("SNDCTL_DSP_RESET", IO("P", 0), (dsp) => dsp.playback.reset()),
+  none("SNDCTL_DSP_RESET", IO("P", 0), (dsp) => dsp.reset()),
   none("SNDCTL_DSP_SYNC", IO("P", 1), (dsp) => {
     if (!dsp.settle()) return WAIT;
     return dsp.playback.failed ? -EIO : 0;
@@ -138,20 +158,29 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
   none("SNDCTL_DSP_POST", IO("P", 8), (dsp) => dsp.playback.post()),
   int("SNDCTL_DSP_SUBDIVIDE", IOWR("P", 9), (dsp, divisor) => {
     const { parameters } = dsp;
-    if (divisor !== 0 && dsp.playback.rebuffer() && !parameters.setSubdivision(divisor)) {
+    if (divisor !== 0 && dsp.rebuffer() && !parameters.setSubdivision(divisor)) {
       return -EINVAL;
     }
     return parameters.subdivision;
   }),
   // A program that plays already keeps its fragments and is told that all is well, as OSS 3 did.
   int("SNDCTL_DSP_SETFRAGMENT", IOWR("P", 10), (dsp, fragment) => {
-    if (dsp.playback.rebuffer() && !dsp.parameters.setFragment(fragment)) return -EINVAL;
+    if (dsp.rebuffer() && !dsp.parameters.setFragment(fragment)) return -EINVAL;
     return fragment & 0x7fffffff;
   }),
   int("SNDCTL_DSP_GETFMTS", IOR("P", 11), (dsp) => dsp.parameters.formats),
   fill("SNDCTL_DSP_GETOSPACE", IOR("P", 12, 16), oss.AudioBufInfo, (dsp, info) => {
     const { fragmentBytes, fragments } = dsp.parameters;
     const bytes = dsp.playback.freeBytes();
+    info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
+    info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
+    info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
+    info.setInt32(oss.AudioBufInfo.bytes, bytes, true);
+  }),
+  recording("SNDCTL_DSP_GETISPACE", IOR("P", 13, 16), oss.AudioBufInfo, (capture, dsp, info) => {
+    const { fragmentBytes, fragments } = dsp.parameters;
+    capture.start();
+    const bytes = capture.readableBytes();
     info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
     info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
     info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
@@ -165,6 +194,12 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
     IOR("P", 15),
     () => oss.DSP_CAP_DUPLEX | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI,
   ),
+  recording("SNDCTL_DSP_GETIPTR", IOR("P", 17, 12), oss.CountInfo, (capture, dsp, info) => {
+    const bytes = capture.capturedBytes();
+    info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
+    info.setInt32(oss.CountInfo.blocks, capture.takeBlocks(), true);
+    info.setInt32(oss.CountInfo.ptr, bytes % dsp.parameters.bufferBytes, true);
+  }),
   fill("SNDCTL_DSP_GETOPTR", IOR("P", 18, 12), oss.CountInfo, (dsp, info) => {
     const bytes = dsp.playback.playedBytes();
     info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
@@ -179,6 +214,9 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
   fill("SNDCTL_DSP_GETERROR", IOR("P", 25, 112), oss.AudioErrInfo, (dsp, info) => {
     info.setInt32(oss.AudioErrInfo.play_underruns, dsp.playback.underruns, true);
     dsp.playback.underruns = 0; // OSS 4: the counts are of the time since the last call
+    if (!dsp.capture) return;
+    info.setInt32(oss.AudioErrInfo.rec_overruns, dsp.capture.overruns, true);
+    dsp.capture.overruns = 0;
   }),
 ];
 

@@ -1,5 +1,7 @@
 // An open dsp as a program sees it: its parameters and its two halves, whatever carries its calls.
 
+import type { Source } from "../backend/source.ts";
+import { Capture } from "./capture.ts";
 import type { Mixer } from "./mixer.ts";
 import { Parameters } from "./parameters.ts";
 import { Playback, type PlaybackHost } from "./playback.ts";
@@ -8,12 +10,15 @@ import { Playback, type PlaybackHost } from "./playback.ts";
 export class Dsp {
   readonly parameters = new Parameters();
   readonly playback: Playback;
+  /** Undefined where nothing can be recorded: by the way it was opened, or for want of a source. */
+  readonly capture: Capture | undefined;
 
   /** Whether SNDCTL_DSP_NONBLOCK was called: as O_NONBLOCK, whatever the descriptor says. */
   nonblocking = false;
 
-  constructor(host: PlaybackHost, readonly mixer: Mixer) {
+  constructor(host: PlaybackHost, readonly mixer: Mixer, source?: Source) {
     this.playback = new Playback(this.parameters, host);
+    this.capture = source && new Capture(this.parameters, { ...host, source });
   }
 
   /**
@@ -23,5 +28,22 @@ export class Dsp {
   settle(): boolean {
     this.playback.drain();
     return this.playback.drained;
+  }
+
+  /** Format, rate or channels have changed: both halves begin anew. */
+  renew(): void {
+    this.playback.close();
+    this.capture?.close();
+  }
+
+  /** RESET. */
+  reset(): void {
+    this.playback.reset();
+    this.capture?.reset();
+  }
+
+  /** Whether the fragments can change now, in both halves: nothing is in them. */
+  rebuffer(): boolean {
+    return (this.capture?.rebuffer() ?? true) && this.playback.rebuffer();
   }
 }

@@ -49,6 +49,8 @@ export class Playback {
   /** Fragments completed at the last GETOPTR. */
   #reportedBlocks = 0;
   #failed = false;
+  /** Whether `dueMs` is the end of a step, not of what there is to play. */
+  #stepIsWhole = false;
 
   constructor(parameters: Parameters, host: PlaybackHost) {
     this.#parameters = parameters;
@@ -126,7 +128,8 @@ export class Playback {
       if (!this.#running) this.#considerStart();
       if (taken < length || this.#stream?.free) this.#move();
     } while (taken < length && ring.free > 0 && !this.#failed);
-    this.#schedule();
+    // More data changes nothing of a step that is on its way, unless it has filled the ring.
+    if (!this.#stepIsWhole || ring.free < this.#parameters.fragmentBytes) this.#schedule();
     return this.#failed ? -EIO : taken;
   }
 
@@ -215,6 +218,7 @@ export class Playback {
   }
 
   #schedule(): void {
+    this.#stepIsWhole = false;
     this.dueMs = this.#startMs;
     if (!this.#running) return;
     const { frameBytes, fragmentBytes, bytesPerSecond } = this.#parameters;
@@ -230,7 +234,9 @@ export class Playback {
       toWritable > 0 ? toWritable : Infinity,
       bytesPerSecond * MAX_STEP_SECONDS,
     );
-    const frames = Math.min(queued, Math.max(1, Math.ceil(step / frameBytes)));
+    const stepFrames = Math.max(1, Math.ceil(step / frameBytes));
+    const frames = Math.min(queued, stepFrames);
+    this.#stepIsWhole = queued >= stepFrames;
     const nowMs = this.#host.now();
     this.dueMs = this.#stream!.room(nowMs) >= frames
       ? nowMs

@@ -4,8 +4,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../../ffi/libc.ts";
+import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT } from "../../ffi/libc.ts";
 import { NullSink } from "../../lib/backend/null.ts";
+import { ToneSource } from "../../lib/backend/tone.ts";
 import { type DeviceHost, DspDevice } from "../../lib/device/dsp.ts";
 import { MixerDevice } from "../../lib/device/mixer.ts";
 import { Schedule } from "../../lib/device/schedule.ts";
@@ -115,6 +116,7 @@ class Kernel {
     const mixer = new Mixer();
     const host: DeviceHost = {
       sink: new NullSink(clock),
+      source: new ToneSource(clock, 440),
       mixer,
       schedule: this.schedule,
       clock: this.turnClock,
@@ -387,7 +389,7 @@ class Kernel {
     this.#put(abi.PollIn, {
       fh,
       kh: random.chance(0.9) ? fh + 1000 : random.edge(),
-      events: random.chance(0.8) ? 4 : random.edge(),
+      events: random.chance(0.8) ? random.pick([POLLIN, POLLOUT, POLLIN | POLLOUT]) : random.edge(),
       flags: random.below(2),
     });
   }
