@@ -20,8 +20,9 @@ import {
 } from "../../ffi/libc.ts";
 import type { Sink } from "../backend/sink.ts";
 import type { Source } from "../backend/source.ts";
-import type { Caller, Device, OpenFile } from "../fuse/device.ts";
-import type { Session } from "../fuse/session.ts";
+import type { PageCache } from "../buffer/mapped.ts";
+import type { Caller, Device, OpenFile, Retriever } from "../fuse/device.ts";
+import { MAX_TRANSFER_BYTES, type Session } from "../fuse/session.ts";
 import { type Call, DSP_CALLS, unknownCall, WAIT } from "../oss/calls.ts";
 import { Dsp } from "../oss/dsp.ts";
 import type { Mixer } from "../oss/mixer.ts";
@@ -55,12 +56,13 @@ export class DspDevice implements Device {
     return this.#files;
   }
 
-  open(session: Session, caller: Caller, flags: number): OpenFile | number {
+  open(session: Session, nodeid: number, caller: Caller, flags: number): OpenFile | number {
     // A program that may also play is let in for that.
     if ((flags & O_ACCMODE) === O_RDONLY && !this.host.source) return ENODEV;
     if (this.#files.size >= this.host.maxStreams) return EBUSY;
     const onClosed = () => this.#files.delete(file);
-    const file = new DspFile(session, caller, this.name, flags & O_ACCMODE, this.host, onClosed);
+    const opened = { session, nodeid, caller, name: this.name, accessMode: flags & O_ACCMODE };
+    const file = new DspFile(opened, this.host, onClosed);
     this.#files.add(file);
     return file;
   }
@@ -93,8 +95,19 @@ interface WaitingForEnd {
 // no signal reaches it. snd-pcm-oss gives up after as long.
 const CLOSE_LIMIT_MS = 10_000;
 
+/** What is known of an open(2). */
+interface Opened {
+  readonly session: Session;
+  readonly nodeid: number;
+  readonly caller: Caller;
+  /** The device's name. */
+  readonly name: string;
+  /** O_RDONLY, O_WRONLY or O_RDWR. */
+  readonly accessMode: number;
+}
+
 /** One open of a dsp. */
-export class DspFile implements OpenFile, Scheduled {
+export class DspFile implements OpenFile, Retriever, Scheduled {
   readonly client: ProcessClient;
   readonly dsp: Dsp;
   readonly #session: Session;
@@ -117,14 +130,8 @@ export class DspFile implements OpenFile, Scheduled {
   /** Whoever closed it was killed: what is not played will not be. */
   #abandoned = false;
 
-  constructor(
-    session: Session,
-    caller: Caller,
-    name: string,
-    accessMode: number,
-    host: DeviceHost,
-    onClosed: () => void,
-  ) {
+  constructor(opened: Opened, host: DeviceHost, onClosed: () => void) {
+    const { session, nodeid, caller, name, accessMode } = opened;
     this.#session = session;
     this.#name = name;
     this.#host = host;
@@ -144,9 +151,19 @@ export class DspFile implements OpenFile, Scheduled {
       },
       mixer,
       source,
+      session.canMap && this.#plays ? this.#pages(nodeid) : undefined,
     );
     this.#reads = this.dsp.capture && new Reads(session, this, this.dsp.capture);
     host.schedule.add(this);
+  }
+
+  #pages(nodeid: number): PageCache {
+    const session = this.#session;
+    return {
+      maxRetrievalBytes: MAX_TRANSFER_BYTES,
+      retrieve: (offset, size) => session.retrieve(nodeid, offset, size, this),
+      cancel: () => session.cancelRetrievals(this),
+    };
   }
 
   /** Whether the last close has come: only what is left in the buffer is still to be played. */
@@ -155,13 +172,14 @@ export class DspFile implements OpenFile, Scheduled {
   }
 
   get dueMs(): number {
-    const { playback, capture } = this.dsp;
-    let dueMs = Math.min(playback.dueMs, capture?.dueMs ?? Infinity);
+    const { playback, capture, mapped } = this.dsp;
+    let dueMs = Math.min(playback.dueMs, capture?.dueMs ?? Infinity, mapped?.dueMs ?? Infinity);
     for (let i = 0; i < this.#ends.length; i++) dueMs = Math.min(dueMs, this.#ends[i].limitMs);
     return dueMs;
   }
 
   run(): void {
+    this.dsp.mapped?.pump();
     this.dsp.playback.pump();
     this.dsp.capture?.pump();
     this.#progress();
@@ -178,6 +196,29 @@ export class DspFile implements OpenFile, Scheduled {
     this.#host.schedule.update(this);
   }
 
+  fill(unique: number, offset: number, size: number): void {
+    const { data } = this.#session;
+    const { mapped } = this.dsp;
+    if (mapped) mapped.fill(offset, data, size);
+    else data.fill(0, 0, size);
+    this.#session.replyRead(unique, size);
+  }
+
+  absorb(offset: number, bytes: Uint8Array<ArrayBuffer>, start: number, length: number): void {
+    this.dsp.mapped?.ring.absorb(offset, bytes, start, length);
+  }
+
+  onRetrieved(
+    offset: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    length: number,
+  ): void {
+    this.#host.clock.next();
+    this.dsp.mapped?.ring.onRetrieved(offset, bytes, start, length);
+    this.#host.schedule.update(this);
+  }
+
   write(
     unique: number,
     bytes: Uint8Array<ArrayBuffer>,
@@ -187,6 +228,7 @@ export class DspFile implements OpenFile, Scheduled {
   ): void {
     this.#host.clock.next();
     this.#abandoned = false;
+    if (this.dsp.mapped?.running) this.dsp.mapped.stop(); // it has been unmapped
     const session = this.#session;
     // Those that wait already come first.
     const taken = this.#writes.length > 0 ? 0 : this.dsp.playback.write(bytes, start, length);
@@ -220,7 +262,13 @@ export class DspFile implements OpenFile, Scheduled {
     this.#host.clock.next();
     if (events & (POLLIN | POLLRDNORM)) this.dsp.capture?.start();
     const ready = this.#readyEvents();
+    const { mapped } = this.dsp;
+    if (mapped?.running && (ready & events) !== 0) mapped.polled();
     if (notify && (ready & events) === 0) {
+      if (mapped?.running) {
+        mapped.wakesWanted = true;
+        mapped.pump();
+      }
       // The kernel has one handle for all who poll this file.
       this.#pollEvents = events | (this.#pollHandle === undefined ? 0 : this.#pollEvents);
       this.#pollHandle = kh;
@@ -231,9 +279,10 @@ export class DspFile implements OpenFile, Scheduled {
 
   /** What poll(2) can say of the file now. */
   #readyEvents(): number {
-    const { playback, capture } = this.dsp;
+    const { playback, capture, mapped } = this.dsp;
     let ready = 0;
-    if (this.#plays && playback.writable()) ready |= POLLOUT | POLLWRNORM;
+    const writable = mapped?.running ? mapped.readyToPoll() : playback.writable();
+    if (this.#plays && writable) ready |= POLLOUT | POLLWRNORM;
     if (capture?.readable()) ready |= POLLIN | POLLRDNORM;
     if (playback.failed || capture?.failed) ready |= POLLERR;
     return ready;
@@ -244,7 +293,7 @@ export class DspFile implements OpenFile, Scheduled {
     // kernel does not say. A process that did not open the file has inherited it, and whoever it
     // inherited it from plays on: `(cat a; cat b) > /dev/dsp` must not pause in between.
     const { process } = this.client;
-    const mayBeLast = !this.dsp.playback.drained &&
+    const mayBeLast = !this.dsp.mapped?.running && !this.dsp.playback.drained &&
       (caller.pid === this.client.pid || threadGroup(caller.pid) === process) &&
       !(process !== undefined && holdsDevice(process, this.#name));
     if (mayBeLast || this.dsp.playback.failed) this.fsync(unique);
@@ -264,6 +313,7 @@ export class DspFile implements OpenFile, Scheduled {
   release(unique: number, waits: boolean): void {
     this.#host.clock.next();
     this.#released = true;
+    this.dsp.mapped?.stop();
     this.#reads?.abort();
     this.dsp.capture?.close(); // what was not read is nobody's
     if (!waits) this.#session.replyEmpty(unique);

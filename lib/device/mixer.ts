@@ -10,7 +10,7 @@ import type { Mixer } from "../oss/mixer.ts";
 export class MixerDevice implements Device {
   constructor(readonly name: string, readonly mixer: Mixer) {}
 
-  open(session: Session, _caller: Caller, _flags: number): OpenFile {
+  open(session: Session, _nodeid: number, _caller: Caller, _flags: number): OpenFile {
     return new MixerFile(session, this.mixer);
   }
 }
@@ -35,6 +35,13 @@ class MixerFile implements OpenFile {
   read(unique: number): void {
     this.#session.replyError(unique, EINVAL);
   }
+
+  fill(unique: number): void {
+    this.#session.replyError(unique, EINVAL);
+  }
+
+  /** A mixer has nothing to map. */
+  absorb(): void {}
 
   write(unique: number): void {
     this.#session.replyError(unique, EINVAL);

@@ -32,16 +32,22 @@ export const Opcode = {
   DESTROY: 38,
   IOCTL: 39,
   POLL: 40,
+  NOTIFY_REPLY: 41,
   BATCH_FORGET: 42,
   CUSE_INIT: 4096,
 } as const;
 
 /** enum fuse_notify_code. */
 export const NOTIFY_POLL = 1;
+export const NOTIFY_RETRIEVE = 5;
 
 /** INIT flags. */
 export const FUSE_ATOMIC_O_TRUNC = 1 << 3;
 export const FUSE_BIG_WRITES = 1 << 5;
+export const FUSE_INIT_EXT = 1 << 30;
+
+/** INIT flags, second word: a direct-I/O file may be mapped shared (bit 36 of all; Linux 6.6). */
+export const FLAGS2_DIRECT_IO_ALLOW_MMAP = 1 << 4;
 
 /** Flags of an answered OPEN. */
 export const FOPEN_DIRECT_IO = 1 << 0;
@@ -54,6 +60,9 @@ export const FATTR_SIZE = 1 << 3;
 
 /** WRITE: a dirty page of a mapping written back, not a write() call. */
 export const FUSE_WRITE_CACHE = 1 << 0;
+
+/** READ: made by a read() call, not to fill a page of a mapping. */
+export const FUSE_READ_LOCKOWNER = 1 << 1;
 
 /** IOCTL: the caller is a 32-bit program. */
 export const FUSE_IOCTL_COMPAT = 1 << 0;
@@ -248,6 +257,24 @@ export const IoctlOut = struct("fuse_ioctl_out", {
 export const PollIn = struct("fuse_poll_in", { fh: "u64", kh: "u64", flags: "u32", events: "u32" });
 export const PollOut = struct("fuse_poll_out", { revents: "u32", padding: "u32" });
 export const NotifyPollWakeupOut = struct("fuse_notify_poll_wakeup_out", { kh: "u64" });
+
+export const NotifyRetrieveOut = struct("fuse_notify_retrieve_out", {
+  notify_unique: "u64",
+  nodeid: "u64",
+  offset: "u64",
+  size: "u32",
+  padding: "u32",
+});
+
+/** What NOTIFY_REPLY carries before the data; its `unique` is the retrieval's. */
+export const NotifyRetrieveIn = struct("fuse_notify_retrieve_in", {
+  dummy1: "u64",
+  offset: "u64",
+  size: "u32",
+  dummy2: "u32",
+  dummy3: "u64",
+  dummy4: "u64",
+});
 
 export const InterruptIn = struct("fuse_interrupt_in", { unique: "u64" });
 

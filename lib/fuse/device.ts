@@ -19,11 +19,12 @@ export interface Device {
    * Opens it.
    *
    * @param session where the file's answers go
+   * @param nodeid the node that it is opened by, on the fuse front end an open's own
    * @param caller who opens; valid during the call only
    * @param flags the flags of open(2)
    * @returns the open file, or an errno as a positive number
    */
-  open(session: Session, caller: Caller, flags: number): OpenFile | number;
+  open(session: Session, nodeid: number, caller: Caller, flags: number): OpenFile | number;
 }
 
 /**
@@ -33,6 +34,10 @@ export interface Device {
 export interface OpenFile {
   /** read(2): fill at most `size` bytes of `session.data`, then `session.replyRead`. */
   read(unique: number, size: number, flags: number): void;
+  /** A page of a mapping is to be filled: as `read`, with what the file holds from `offset` on. */
+  fill(unique: number, offset: number, size: number): void;
+  /** Pages that a program has changed in its mapping come back, for whatever reason. */
+  absorb(offset: number, bytes: Uint8Array<ArrayBuffer>, start: number, length: number): void;
   /** write(2) of `bytes[start, start + length)`, valid during the call only. */
   write(
     unique: number,
@@ -60,4 +65,20 @@ export interface OpenFile {
   release(unique: number, waits: boolean): void;
   /** A signal interrupts a request that this file has parked: answer it now. */
   interrupt(unique: number): void;
+}
+
+/** Takes what a retrieval has found in the page cache of a node. */
+export interface Retriever {
+  /**
+   * @param offset in the file
+   * @param bytes the buffer that holds it, valid during the call only
+   * @param start where in the buffer
+   * @param length fewer bytes than were asked for where a page was not in the cache
+   */
+  onRetrieved(
+    offset: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    length: number,
+  ): void;
 }

@@ -6,7 +6,7 @@
 import { EINVAL, EIO, ENOENT, ENOSYS, EPROTO } from "../../ffi/libc.ts";
 import { getU64, setU64 } from "../struct.ts";
 import * as abi from "./abi.ts";
-import type { Device, OpenFile } from "./device.ts";
+import type { Device, OpenFile, Retriever } from "./device.ts";
 import type { Directory } from "./directory.ts";
 
 const { Opcode, InHeader, OutHeader } = abi;
@@ -43,6 +43,7 @@ const BODY_BYTES = new Map<number, number>([
   [Opcode.INTERRUPT, abi.InterruptIn.$size],
   [Opcode.IOCTL, abi.IoctlIn.$size],
   [Opcode.POLL, abi.PollIn.$size],
+  [Opcode.NOTIFY_REPLY, abi.NotifyRetrieveIn.$size],
   [Opcode.BATCH_FORGET, abi.BatchForgetIn.$size],
   [Opcode.CUSE_INIT, abi.CuseInitIn.$size],
 ]);
@@ -57,6 +58,7 @@ const UNANSWERED: ReadonlySet<number> = new Set([
   Opcode.FORGET,
   Opcode.BATCH_FORGET,
   Opcode.INTERRUPT,
+  Opcode.NOTIFY_REPLY,
 ]);
 
 /** A character device to be made through /dev/cuse. */
@@ -83,6 +85,9 @@ export class Session {
   /** Whether the kernel and the server have agreed on a protocol version. */
   ready = false;
 
+  /** Whether programs can map the device files. */
+  canMap = false;
+
   /** Where an answer to READ is put before `replyRead`. */
   readonly data: Uint8Array<ArrayBuffer>;
 
@@ -92,15 +97,17 @@ export class Session {
   readonly #out = new Uint8Array(BODY + MAX_TRANSFER_BYTES);
   readonly #outView = new DataView(this.#out.buffer);
   readonly #argumentBytes: Uint8Array<ArrayBuffer>;
-  readonly #notification = new Uint8Array(BODY + abi.NotifyPollWakeupOut.$size);
+  readonly #notification = new Uint8Array(BODY + abi.NotifyRetrieveOut.$size);
   readonly #notificationView = new DataView(this.#notification.buffer);
   readonly #files = new Map<number, OpenFile>();
   readonly #parked = new Map<number, OpenFile>();
+  readonly #retrievals = new Map<number, Retriever>();
   readonly #caller = { pid: 0, uid: 0, gid: 0 };
   readonly #directory: Directory | undefined;
   readonly #character: CharacterDevice | undefined;
   readonly #outlets: SessionOutlets;
   #nextFile = 1;
+  #nextRetrieval = 1;
   /** The request being served, 0 once it is answered or parked. */
   #unanswered = 0;
 
@@ -177,8 +184,8 @@ export class Session {
         const size = view.getUint32(body + abi.WriteIn.size, true);
         const start = body + abi.WriteIn.$size;
         if (size > length - start) return this.#refuse(unique, opcode, `${size} bytes of data`);
-        // Nothing can be mapped yet, so a page written back carries nothing that was heard of.
         if (view.getUint32(body + abi.WriteIn.write_flags, true) & abi.FUSE_WRITE_CACHE) {
+          file.absorb(getU64(view, body + abi.WriteIn.offset), bytes, start, size);
           return this.replyWrite(unique, size);
         }
         return file.write(
@@ -190,12 +197,23 @@ export class Session {
         );
       }
       case Opcode.READ: {
-        const size = view.getUint32(body + abi.ReadIn.size, true);
-        return this.#file(unique, view)?.read(
-          unique,
-          Math.min(size, MAX_TRANSFER_BYTES),
-          view.getUint32(body + abi.ReadIn.flags, true),
-        );
+        const file = this.#file(unique, view);
+        if (!file) return;
+        const size = Math.min(view.getUint32(body + abi.ReadIn.size, true), MAX_TRANSFER_BYTES);
+        const isCall = view.getUint32(body + abi.ReadIn.read_flags, true) & abi.FUSE_READ_LOCKOWNER;
+        // A character device has no pages to fill.
+        if (isCall || this.#character) {
+          return file.read(unique, size, view.getUint32(body + abi.ReadIn.flags, true));
+        }
+        return file.fill(unique, getU64(view, body + abi.ReadIn.offset), size);
+      }
+      case Opcode.NOTIFY_REPLY: {
+        const start = body + abi.NotifyRetrieveIn.$size;
+        const size = view.getUint32(body + abi.NotifyRetrieveIn.size, true);
+        const offset = getU64(view, body + abi.NotifyRetrieveIn.offset);
+        const retriever = this.#retrievals.get(unique);
+        this.#retrievals.delete(unique);
+        return retriever?.onRetrieved(offset, bytes, start, Math.min(size, length - start));
       }
       case Opcode.IOCTL: {
         const file = this.#file(unique, view);
@@ -347,7 +365,7 @@ export class Session {
   /** Opens the device behind a node: the file's handle, or 0 when the request was refused. */
   #openFile(unique: number, nodeid: number, flags: number): number {
     const device = this.#character?.device ?? this.#directory?.device(nodeid);
-    const file = device ? device.open(this, this.#caller, flags) : ENOENT;
+    const file = device ? device.open(this, nodeid, this.#caller, flags) : ENOENT;
     if (typeof file === "number") {
       this.replyError(unique, file);
       return 0;
@@ -385,10 +403,20 @@ export class Session {
     const { InitIn, InitOut } = abi;
     const out = this.#outView;
     const offered = view.getUint32(InHeader.$size + InitIn.flags, true);
+    // Without the extension, the second word is not part of the request.
+    const offered2 = offered & abi.FUSE_INIT_EXT
+      ? view.getUint32(InHeader.$size + InitIn.flags2, true)
+      : 0;
+    this.canMap = (offered2 & abi.FLAGS2_DIRECT_IO_ALLOW_MMAP) !== 0;
     this.#out.fill(0, BODY, BODY + InitOut.$size);
     out.setUint32(BODY + InitOut.major, abi.FUSE_KERNEL_VERSION, true);
     out.setUint32(BODY + InitOut.minor, abi.FUSE_KERNEL_MINOR_VERSION, true);
-    out.setUint32(BODY + InitOut.flags, offered & abi.FUSE_BIG_WRITES, true);
+    out.setUint32(
+      BODY + InitOut.flags,
+      offered & (abi.FUSE_BIG_WRITES | abi.FUSE_INIT_EXT),
+      true,
+    );
+    out.setUint32(BODY + InitOut.flags2, offered2 & abi.FLAGS2_DIRECT_IO_ALLOW_MMAP, true);
     out.setUint32(BODY + InitOut.max_write, MAX_TRANSFER_BYTES, true);
     out.setUint32(BODY + InitOut.time_gran, 1, true);
     this.#reply(unique, InitOut.$size);
@@ -464,12 +492,42 @@ export class Session {
 
   /** Tells the sleepers of a poll, known by its kernel handle, to ask again. */
   notifyPoll(kh: number): void {
+    setU64(this.#notificationView, BODY + abi.NotifyPollWakeupOut.kh, kh);
+    this.#notify(abi.NOTIFY_POLL, abi.NotifyPollWakeupOut.$size);
+  }
+
+  /**
+   * Asks for what the page cache of a node holds. The answer comes to `retriever`, in the order of
+   * the questions; none comes for a node that is gone.
+   *
+   * @param size at most `MAX_TRANSFER_BYTES`
+   */
+  retrieve(nodeid: number, offset: number, size: number, retriever: Retriever): void {
+    const unique = this.#nextRetrieval++;
+    this.#retrievals.set(unique, retriever);
     const view = this.#notificationView;
-    view.setUint32(OutHeader.len, this.#notification.length, true);
-    view.setInt32(OutHeader.error, abi.NOTIFY_POLL, true);
+    setU64(view, BODY + abi.NotifyRetrieveOut.notify_unique, unique);
+    setU64(view, BODY + abi.NotifyRetrieveOut.nodeid, nodeid);
+    setU64(view, BODY + abi.NotifyRetrieveOut.offset, offset);
+    view.setUint32(BODY + abi.NotifyRetrieveOut.size, size, true);
+    view.setUint32(BODY + abi.NotifyRetrieveOut.padding, 0, true);
+    this.#notify(abi.NOTIFY_RETRIEVE, abi.NotifyRetrieveOut.$size);
+  }
+
+  /** Forgets the retrievals of a file that closes. */
+  cancelRetrievals(retriever: Retriever): void {
+    for (const [unique, other] of this.#retrievals) {
+      if (other === retriever) this.#retrievals.delete(unique);
+    }
+  }
+
+  #notify(code: number, bodyBytes: number): void {
+    const length = BODY + bodyBytes;
+    const view = this.#notificationView;
+    view.setUint32(OutHeader.len, length, true);
+    view.setInt32(OutHeader.error, code, true);
     setU64(view, OutHeader.unique, 0);
-    setU64(view, BODY + abi.NotifyPollWakeupOut.kh, kh);
-    this.#outlets.send(this.#notification, this.#notification.length);
+    this.#outlets.send(this.#notification, length);
   }
 
   #reply(unique: number, bodyBytes: number): void {

@@ -104,7 +104,7 @@ export interface HasMixer {
   readonly mixer: Mixer;
 }
 
-const { IO, IOR, IOWR } = oss;
+const { IO, IOR, IOW, IOWR } = oss;
 
 function setFormat(dsp: Dsp, afmt: number): number {
   const AFMT_QUERY = 0;
@@ -171,7 +171,8 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
   int("SNDCTL_DSP_GETFMTS", IOR("P", 11), (dsp) => dsp.parameters.formats),
   fill("SNDCTL_DSP_GETOSPACE", IOR("P", 12, 16), oss.AudioBufInfo, (dsp, info) => {
     const { fragmentBytes, fragments } = dsp.parameters;
-    const bytes = dsp.playback.freeBytes();
+    // A mapped ring is the program's to write to, all of it.
+    const bytes = dsp.mapped?.running ? dsp.parameters.bufferBytes : dsp.playback.freeBytes();
     info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
     info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
     info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
@@ -192,8 +193,21 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
   int(
     "SNDCTL_DSP_GETCAPS",
     IOR("P", 15),
-    () => oss.DSP_CAP_DUPLEX | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI,
+    (dsp) =>
+      oss.DSP_CAP_DUPLEX | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI | oss.DSP_CAP_TRIGGER |
+      (dsp.mapped ? oss.DSP_CAP_MMAP : 0),
   ),
+  int(
+    "SNDCTL_DSP_GETTRIGGER",
+    IOR("P", 16),
+    (dsp) =>
+      (dsp.capture ? oss.PCM_ENABLE_INPUT : 0) |
+      (dsp.outputEnabled ? oss.PCM_ENABLE_OUTPUT : 0),
+  ),
+  int("SNDCTL_DSP_SETTRIGGER", IOW("P", 16), (dsp, trigger) => {
+    dsp.enableOutput((trigger & oss.PCM_ENABLE_OUTPUT) !== 0);
+    return 0;
+  }),
   recording("SNDCTL_DSP_GETIPTR", IOR("P", 17, 12), oss.CountInfo, (capture, dsp, info) => {
     const bytes = capture.capturedBytes();
     info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
@@ -201,9 +215,10 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
     info.setInt32(oss.CountInfo.ptr, bytes % dsp.parameters.bufferBytes, true);
   }),
   fill("SNDCTL_DSP_GETOPTR", IOR("P", 18, 12), oss.CountInfo, (dsp, info) => {
-    const bytes = dsp.playback.playedBytes();
+    const player = dsp.mapped?.running ? dsp.mapped : dsp.playback;
+    const bytes = player.playedBytes();
     info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
-    info.setInt32(oss.CountInfo.blocks, dsp.playback.takeBlocks(), true);
+    info.setInt32(oss.CountInfo.blocks, player.takeBlocks(), true);
     info.setInt32(oss.CountInfo.ptr, bytes % dsp.parameters.bufferBytes, true);
   }),
   int(

@@ -1,7 +1,9 @@
 // An open dsp as a program sees it: its parameters and its two halves, whatever carries its calls.
 
 import type { Source } from "../backend/source.ts";
+import type { PageCache } from "../buffer/mapped.ts";
 import { Capture } from "./capture.ts";
+import { MappedPlayback } from "./mapped.ts";
 import type { Mixer } from "./mixer.ts";
 import { Parameters } from "./parameters.ts";
 import { Playback, type PlaybackHost } from "./playback.ts";
@@ -16,8 +18,16 @@ export class Dsp {
   /** Whether SNDCTL_DSP_NONBLOCK was called: as O_NONBLOCK, whatever the descriptor says. */
   nonblocking = false;
 
-  constructor(host: PlaybackHost, readonly mixer: Mixer, source?: Source) {
+  /** Undefined where the device cannot be mapped. */
+  readonly mapped: MappedPlayback | undefined;
+
+  /** Whether SETTRIGGER has output enabled. */
+  #outputEnabled = true;
+
+  /** @param pages the file's page cache, where it can be mapped */
+  constructor(host: PlaybackHost, readonly mixer: Mixer, source?: Source, pages?: PageCache) {
     this.playback = new Playback(this.parameters, host);
+    this.mapped = pages && new MappedPlayback(this.parameters, this.playback, pages, host.now);
     this.capture = source && new Capture(this.parameters, { ...host, source });
   }
 
@@ -30,20 +40,38 @@ export class Dsp {
     return this.playback.drained;
   }
 
+  get outputEnabled(): boolean {
+    return this.#outputEnabled;
+  }
+
+  /** SETTRIGGER's output bit: what was written begins to play, or else the mapping does. */
+  enableOutput(enabled: boolean): void {
+    const { mapped, playback } = this;
+    this.#outputEnabled = enabled;
+    playback.held = !enabled;
+    if (!enabled) {
+      mapped?.stop();
+      playback.reset();
+    } else if (!playback.drained) playback.post();
+    else if (mapped?.touched && !mapped.running) mapped.start();
+  }
+
   /** Format, rate or channels have changed: both halves begin anew. */
   renew(): void {
+    this.mapped?.stop();
     this.playback.close();
     this.capture?.close();
   }
 
   /** RESET. */
   reset(): void {
+    this.mapped?.stop();
     this.playback.reset();
     this.capture?.reset();
   }
 
   /** Whether the fragments can change now, in both halves: nothing is in them. */
   rebuffer(): boolean {
-    return (this.capture?.rebuffer() ?? true) && this.playback.rebuffer();
+    return !this.mapped?.running && (this.capture?.rebuffer() ?? true) && this.playback.rebuffer();
   }
 }

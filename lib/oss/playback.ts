@@ -35,6 +35,9 @@ export class Playback {
   /** How often the sink found nothing to play while the program had not said that it was done. */
   underruns = 0;
 
+  /** Whether SETTRIGGER holds the sound back, however much is written. */
+  held = false;
+
   readonly #parameters: Parameters;
   readonly #host: PlaybackHost;
   #ring: RingBuffer | undefined;
@@ -135,6 +138,7 @@ export class Playback {
 
   // A fragment starts the sound, or a full buffer; less than that waits for more, but not for long.
   #considerStart(): void {
+    if (this.held) return;
     const { fragmentBytes, bytesPerSecond } = this.#parameters;
     if (this.#ring!.length >= fragmentBytes) this.#start();
     else if (this.#startMs === Infinity) {
@@ -245,7 +249,7 @@ export class Playback {
 
   /** POST: what is there begins to play, though it does not fill a fragment. */
   post(): void {
-    if (!this.#running && this.#ring) this.#start();
+    if (!this.#running && this.#ring && !this.held) this.#start();
     this.pump();
   }
 
@@ -256,8 +260,9 @@ export class Playback {
     if (this.drained) this.#ring?.clear();
   }
 
-  /** RESET: forgets what was not played. */
+  /** RESET: forgets what was not played by now. */
   reset(): void {
+    this.#move();
     this.#stop();
     this.#ring?.clear();
     this.#failed = false;

@@ -78,7 +78,13 @@ export const OSS_VERSION = 0x030810;
 /** GETCAPS. */
 export const DSP_CAP_DUPLEX = 0x0100;
 export const DSP_CAP_REALTIME = 0x0200;
+export const DSP_CAP_TRIGGER = 0x1000;
+export const DSP_CAP_MMAP = 0x2000;
 export const DSP_CAP_MULTI = 0x4000;
+
+/** SETTRIGGER, GETTRIGGER. */
+export const PCM_ENABLE_INPUT = 0x1;
+export const PCM_ENABLE_OUTPUT = 0x2;
 
 /** Mixer channels, by their SOUND_MIXER_ number; the names are SOUND_DEVICE_NAMES. */
 export const MIXER_CHANNELS = [

@@ -64,10 +64,10 @@ export class Scratch implements AsyncDisposable {
     Deno.chmodSync(this.path, 0o777);
   }
 
-  /** Compiles client.c; returns the path of the program. */
-  async client(): Promise<string> {
-    const source = fileURLToPath(new URL("client.c", import.meta.url));
-    const path = `${this.path}/client`;
+  /** Compiles client.c, or another C program of this folder; returns the path of the program. */
+  async client(name = "client"): Promise<string> {
+    const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
+    const path = `${this.path}/${name}`;
     const args = ["-Wall", "-Wextra", "-Werror", "-o", path, source];
     const { success, stderr } = await new Deno.Command("cc", { args }).output();
     assert(success, new TextDecoder().decode(stderr));

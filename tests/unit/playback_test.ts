@@ -148,7 +148,7 @@ Deno.test("RESET forgets what was not played", () => {
   run(16);
   at(20).reset();
   run(1000);
-  assertEquals(heard.length, 16);
+  assertEquals(heard.length, 20);
   assertEquals(at(1000).freeBytes(), 64);
 });
 
