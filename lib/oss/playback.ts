@@ -256,6 +256,7 @@ export class Playback {
   /** SYNC, close: as POST, and the end of it is no underrun. `drained` tells when it is done. */
   drain(): void {
     this.#draining = true;
+    this.held = false; // who waits for the end does not wait for a trigger too
     this.post();
     if (this.drained) this.#ring?.clear();
   }

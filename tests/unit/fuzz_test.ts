@@ -59,7 +59,12 @@ const ANSWER_BYTES = new Map<number, number>([
   [Opcode.POLL, abi.PollOut.$size],
 ]);
 
-const UNANSWERED: readonly number[] = [Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.INTERRUPT];
+const UNANSWERED: readonly number[] = [
+  Opcode.FORGET,
+  Opcode.BATCH_FORGET,
+  Opcode.INTERRUPT,
+  Opcode.NOTIFY_REPLY,
+];
 
 /** What is remembered of a request that wants an answer. */
 interface Asked {
@@ -105,6 +110,8 @@ class Kernel {
   readonly #open: number[] = [];
   readonly #opened: number[] = [];
   readonly #nodes: number[] = [];
+  /** What the session has asked the page cache for. */
+  readonly #retrievals: { unique: number; offset: number; size: number }[] = [];
   readonly turnClock = new TurnClock();
   #length = 0;
   #unique = 0;
@@ -134,6 +141,7 @@ class Kernel {
       warn: (message) =>
         assert(!/left without|Error|\n/.test(message), `after ${this.requests}: ${message}`),
     });
+    this.session.canMap = frontend === "fuse" && random.chance(0.7);
   }
 
   /** A number of random requests and passages of time, then everything is given back. */
@@ -155,6 +163,15 @@ class Kernel {
     const error = view.getInt32(OutHeader.error, true);
     const unique = getU64(view, OutHeader.unique);
     const body = OutHeader.$size;
+    if (unique === 0 && error === abi.NOTIFY_RETRIEVE) {
+      assertEquals(length, body + abi.NotifyRetrieveOut.$size);
+      this.#retrievals.push({
+        unique: getU64(view, body + abi.NotifyRetrieveOut.notify_unique),
+        offset: getU64(view, body + abi.NotifyRetrieveOut.offset),
+        size: view.getUint32(body + abi.NotifyRetrieveOut.size, true),
+      });
+      return;
+    }
     if (unique === 0) {
       assertEquals(error, abi.NOTIFY_POLL);
       assertEquals(length, body + abi.NotifyPollWakeupOut.$size);
@@ -304,6 +321,7 @@ class Kernel {
     if (this.#open.length < 3 + random.below(MAX_STREAMS)) {
       if (random.chance(0.3)) return this.#composeOpen();
     } else if (random.chance(0.3)) return this.#composeRelease();
+    if (this.#retrievals.length > 0 && random.chance(0.5)) return this.#composeNotifyReply();
     const dice = random.below(100);
     if (dice < 35) this.#composeIoctl();
     else if (dice < 60) this.#composeWrite();
@@ -402,13 +420,31 @@ class Kernel {
     this.#put(abi.InterruptIn, { unique });
   }
 
+  /** Answers a retrieval: with all of it, with less, or with something else. */
+  #composeNotifyReply(): void {
+    const random = this.#random;
+    const { unique, offset, size } = this.#retrievals.shift()!;
+    const found = random.chance(0.7) ? size : random.below(size + 1);
+    this.#begin(Opcode.NOTIFY_REPLY);
+    if (random.chance(0.9)) setU64(this.#view, InHeader.unique, unique);
+    this.#put(abi.NotifyRetrieveIn, {
+      offset: random.chance(0.9) ? offset : random.edge(),
+      size: random.chance(0.9) ? found : random.edge(),
+    });
+    this.#append(found);
+  }
+
   #composeOnFile(): void {
     const random = this.#random;
     const fh = this.#fh();
     const opcode = random.pick([Opcode.READ, Opcode.FLUSH, Opcode.FSYNC]);
     this.#begin(opcode);
-    if (opcode === Opcode.READ) this.#put(abi.ReadIn, { fh, size: random.edge() });
-    else if (opcode === Opcode.FLUSH) this.#put(abi.FlushIn, { fh });
+    if (opcode === Opcode.READ) {
+      // A read(2), or a page of a mapping that is touched.
+      const read_flags = random.chance(0.5) ? abi.FUSE_READ_LOCKOWNER : 0;
+      const offset = random.chance(0.8) ? 4096 * random.below(20) : random.edge();
+      this.#put(abi.ReadIn, { fh, size: random.edge(), read_flags, offset });
+    } else if (opcode === Opcode.FLUSH) this.#put(abi.FlushIn, { fh });
     else this.#put(abi.FsyncIn, { fh });
   }
 
