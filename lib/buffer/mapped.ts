@@ -1,6 +1,9 @@
 // A ring that lives in the kernel's page cache: a program changes it through its mapping, and we fetch
 // spans of it with NOTIFY_RETRIEVE. It knows nothing of sound.
 
+// The smallest page that Linux has; larger ones are whole numbers of it.
+const PAGE_BYTES = 4096;
+
 /** The page cache of one node, as lib/fuse/session.ts gives access to it. */
 export interface PageCache {
   /** The most bytes of one retrieval. */
@@ -22,8 +25,9 @@ export class MappedRing {
   /** What each byte was when it was last seen; a page that the cache has dropped is filled from here. */
   readonly #mirror: Uint8Array<ArrayBuffer>;
   readonly #cache: PageCache;
-  /** The span that is being fetched, and how many answers are still to come. */
-  #pendingAnswers = 0;
+  /** Where the questions end whose answers are still to come, in their order. */
+  readonly #questionEnds: number[] = [];
+  /** The span that is being fetched. */
   #spanOffset = 0;
   #spanBytes = 0;
   #onSpan: ((bytes: Uint8Array<ArrayBuffer>, offset: number, length: number) => void) | undefined;
@@ -59,22 +63,30 @@ export class MappedRing {
     this.#spanBytes = length;
     this.retrievedBytes += length;
     const most = this.#cache.maxRetrievalBytes;
-    this.#pendingAnswers = Math.ceil(length / most);
-    for (let at = 0; at < length; at += most) {
-      this.#cache.retrieve(offset + at, Math.min(most, length - at));
-    }
+    for (let at = 0; at < length; at += most) this.#ask(offset + at, Math.min(most, length - at));
   }
 
-  /** Takes the answer to a retrieval; what it lacks was not in the page cache. */
+  #ask(offset: number, size: number): void {
+    this.#questionEnds.push(offset + size);
+    this.#cache.retrieve(offset, size);
+  }
+
+  /**
+   * Takes the answer to a retrieval. The kernel ends it before the first page that is not in its
+   * cache; that page is what we last knew, but those behind it may be there.
+   */
   onRetrieved(
     offset: number,
     bytes: Uint8Array<ArrayBuffer>,
     start: number,
     length: number,
   ): void {
+    const end = this.#questionEnds.shift();
+    if (!this.#onSpan || end === undefined) return;
     this.absorb(offset, bytes, start, length);
-    this.#pendingAnswers--;
-    if (!this.#onSpan || this.#pendingAnswers > 0) return;
+    const next = (Math.floor((offset + length) / PAGE_BYTES) + 1) * PAGE_BYTES;
+    if (offset + length < end && next < end) this.#ask(next, end - next);
+    if (this.#questionEnds.length > 0) return;
     const onSpan = this.#onSpan;
     this.#onSpan = undefined;
     onSpan(this.#mirror, this.#spanOffset, this.#spanBytes);
@@ -83,6 +95,7 @@ export class MappedRing {
   /** Forgets the span that is being fetched. */
   cancel(): void {
     this.#onSpan = undefined;
+    this.#questionEnds.length = 0;
     this.#cache.cancel();
   }
 
