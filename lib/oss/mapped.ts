@@ -24,11 +24,13 @@ export class MappedPlayback {
   #ring: MappedRing | undefined;
   #touched = false;
   #running = false;
-  /** When the first frame was heard; Infinity before. */
+  /** When the first frame was given to the sink; Infinity before. */
   #startMs = Infinity;
   /** Bytes asked for, and given to the playback, since the start. */
   #fetchedBytes = 0;
   #fedBytes = 0;
+  /** What the playback had played before the start. */
+  #baseBytes = 0;
   #reportedBlocks = 0;
   #polledBlocks = 0;
 
@@ -67,6 +69,7 @@ export class MappedPlayback {
   /** SETTRIGGER: plays from the ring's start. */
   start(): void {
     this.stop();
+    this.#baseBytes = this.#playback.playedBytes();
     this.#running = true;
     this.pump();
   }
@@ -87,6 +90,8 @@ export class MappedPlayback {
   /** Bytes heard since the start; no further than what has been fetched. */
   playedBytes(): number {
     if (this.#startMs === Infinity) return 0;
+    // The sink knows, unless it takes everything at once: then a ring needs a clock of its own.
+    if (!this.#playback.free) return this.#playback.playedBytes() - this.#baseBytes;
     const { rateHz, frameBytes } = this.#parameters;
     const frames = Math.floor((this.#now() - this.#startMs) * rateHz / 1000);
     return Math.max(0, Math.min(frames * frameBytes, this.#fedBytes));
@@ -114,8 +119,10 @@ export class MappedPlayback {
     this.#polledBlocks = this.#blocks;
   }
 
+  /** When so many bytes will have been heard. */
   #timeOf(bytes: number): number {
-    return this.#startMs + bytes * 1000 / this.#parameters.bytesPerSecond;
+    const ahead = bytes - this.playedBytes();
+    return this.#now() + ahead * 1000 / this.#parameters.bytesPerSecond;
   }
 
   /** Fetches the next fragment if it is time; to be called at `dueMs`, and harmless at any time. */

@@ -65,6 +65,11 @@ export class Playback {
     return this.#failed;
   }
 
+  /** Whether the sink takes everything at once, and so has no time of its own. */
+  get free(): boolean {
+    return this.#stream?.free ?? false;
+  }
+
   /** Whether there is nothing to be played: less than a frame is left. */
   get drained(): boolean {
     return (this.#ring?.length ?? 0) < this.#parameters.frameBytes;

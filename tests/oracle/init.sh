@@ -5,6 +5,7 @@
 # /job holds what qemu.ts made: `token`, `modules` (the first that are needed, in order), `shares`
 # (lines of: mount tag, ro or rw, path), `kernel` (the folder of all its modules) and `run`, a script.
 
+busybox=/bin/busybox
 export PATH=/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 
 # qemu.ts knows the line by the job's token.
@@ -14,7 +15,7 @@ report() {
 
 give_up() {
   report "failed $*"
-  poweroff -f
+  $busybox poweroff -f
 }
 
 # The host's files do not change while a guest that cannot write to them lives; others may.
@@ -43,6 +44,7 @@ if [ "$1" != switched ]; then
   exec switch_root /root /run/busybox sh /run/init switched
 fi
 
+busybox=/run/qemu/busybox
 mkdir -m 700 /run/qemu
 mv /run/job /run/busybox /run/init /run/qemu/
 job=/run/qemu/job
@@ -62,12 +64,12 @@ done <$job/shares
 # The first card has /dev/dsp, the second /dev/dsp1 and, as its other end, /dev/adsp1.
 kernel=$(cat $job/kernel)
 for module in cuse "snd-dummy index=0 fake_buffer=0" "snd-aloop index=1" snd-pcm-oss snd-mixer-oss; do
-  modprobe -d "$kernel" $module || give_up "the module $module does not load"
+  /sbin/modprobe -d "$kernel" $module || give_up "the module $module does not load"
 done
 for device in cuse fuse dsp dsp1 adsp1 mixer; do
   [ -c /dev/$device ] || give_up "the kernel made no /dev/$device"
 done
-ip link set lo up || give_up "the network interface lo does not come up"
+$busybox ip link set lo up || give_up "the network interface lo does not come up"
 
 # The job has a terminal of its own, so that nothing of the kernel's gets among its output.
 stty -F /dev/hvc0 -echo -opost
@@ -76,6 +78,5 @@ setsid sh $job/run </dev/null >/dev/hvc0 2>&1 &
 child=$!
 wait $child
 status=$?
-stty -F /dev/hvc0 drain 2>/dev/null
 report "status $status"
-poweroff -f
+$busybox poweroff -f

@@ -102,7 +102,6 @@ function tail(title: string, text: string): string[] {
 export function qemuMissing(): string | undefined {
   const packages = {
     "qemu-system-x86_64": "qemu-system-x86",
-    busybox: "busybox-static",
     depmod: "kmod",
     xz: "xz-utils",
     unshare: "util-linux",
@@ -124,9 +123,9 @@ async function run(program: string, args: string[], cwd?: string): Promise<Uint8
   throw new QemuError("missing", `${words}: ${new TextDecoder().decode(stderr).trim()}`);
 }
 
-/** A kernel package, unpacked. */
+/** A kernel package and busybox-static, unpacked: the latter is not installed where busybox is. */
 interface Kernel {
-  /** Holds boot/vmlinuz-RELEASE and lib/modules/RELEASE. */
+  /** Holds boot/vmlinuz-RELEASE, lib/modules/RELEASE and bin/busybox. */
   readonly folder: string;
   readonly release: string;
 }
@@ -159,9 +158,10 @@ async function kernel(): Promise<Kernel> {
   await Deno.mkdir(cacheFolder(), { recursive: true });
   const work = await Deno.makeTempDir({ dir: cacheFolder(), prefix: "new-" });
   try {
-    await run("apt-get", ["download", "--quiet", name], work);
-    const [{ name: archive }] = Array.from(Deno.readDirSync(work));
-    await run("dpkg-deb", ["--extract", `${work}/${archive}`, `${work}/unpacked`]);
+    await run("apt-get", ["download", "--quiet", name, "busybox-static"], work);
+    for (const { name: archive } of Array.from(Deno.readDirSync(work))) {
+      await run("dpkg-deb", ["--extract", `${work}/${archive}`, `${work}/unpacked`]);
+    }
     await run("depmod", ["--basedir", `${work}/unpacked`, release]);
     await Deno.rename(`${work}/unpacked`, folder).catch((error) => {
       if (!isFolder(folder)) throw error;
@@ -227,7 +227,7 @@ async function initrd(
   files.push({
     name: "bin/busybox",
     mode: 0o100755,
-    data: await Deno.readFile(findProgram("busybox")!),
+    data: await Deno.readFile(`${folder}/bin/busybox`),
   });
   for (const applet of ["sh", "mount", "mkdir", "cat", "cp", "insmod", "switch_root", "poweroff"]) {
     files.push({ name: `bin/${applet}`, mode: 0o120777, data: "busybox" });

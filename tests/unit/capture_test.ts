@@ -158,6 +158,7 @@ Deno.test("GETIPTR's blocks are those since the last call", () => {
 Deno.test("RESET forgets; the next read starts anew, and its fragments count from there", () => {
   const { capture, state, at, read } = harness();
   read(1, 0);
+  at(20).readableBytes(); // in the middle of a fragment
   at(20).reset();
   assertEquals(capture.dueMs, Infinity);
   assertEquals(at(100).readableBytes(), 0);

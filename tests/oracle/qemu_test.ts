@@ -1,0 +1,130 @@
+// The boot of the emulated kernel itself, and the mapping client against the kernel's own OSS.
+
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { bootQemu, QemuError, qemuMissing } from "./qemu.ts";
+
+const TIMEOUT_SECONDS = 120;
+const CLIENT = new URL("../native/mmap_client.c", import.meta.url).pathname;
+
+const ignore = qemuMissing() !== undefined && Deno.env.get("CI") !== "true";
+
+/** A folder of the test's own, shared with the guest; removed when disposed of. */
+class Scratch implements AsyncDisposable {
+  readonly path = Deno.makeTempDirSync({ prefix: "ossp-" });
+
+  async [Symbol.asyncDispose]() {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+/** Where one array begins in another; -1 if nowhere. */
+function indexOf(whole: Uint8Array, part: Uint8Array): number {
+  const last = whole.length - part.length;
+  for (let start = 0; start <= last; start++) {
+    let length = 0;
+    while (length < part.length && whole[start + length] === part[length]) length++;
+    if (length === part.length) return start;
+  }
+  return -1;
+}
+
+/** How many of this machine's processes have a word on their command line. */
+function processesWith(word: string): number {
+  return Array.from(Deno.readDirSync("/proc")).filter(({ name }) => {
+    try {
+      return /^\d+$/.test(name) &&
+        Deno.readTextFileSync(`/proc/${name}/cmdline`).includes(`\0${word}\0`);
+    } catch {
+      return false; // it has ended
+    }
+  }).length;
+}
+
+Deno.test({
+  name: "lines, exit status, environment and a folder pass between host and guest",
+  ignore,
+  fn: async () => {
+    await using scratch = new Scratch();
+    const lines: string[] = [];
+    const value = `it's "1" $2\n\\3`;
+    const { status, output } = await bootQemu({
+      script: `pwd; printf '%s\\n' "$VALUE"; seq 1 5000; ! touch /etc/ossp-test 2>/dev/null &&
+        echo to the host >${scratch.path}/from; echo last >&2; exit 41`,
+      env: { VALUE: value },
+      folders: [scratch.path],
+      timeoutSeconds: TIMEOUT_SECONDS,
+      onLine: (line) => lines.push(line),
+    });
+    const repository = import.meta.dirname!.replace(/\/tests\/oracle$/, "");
+    const numbers = Array.from({ length: 5000 }, (_, index) => String(index + 1));
+    assertEquals(lines, [repository, ...value.split("\n"), ...numbers, "last"]);
+    assertEquals(output, lines.join("\n"));
+    assertEquals(status, 41);
+    assertEquals(await Deno.readTextFile(`${scratch.path}/from`), "to the host\n");
+  },
+});
+
+Deno.test({
+  name: "a mapped ring plays every byte of a file on the kernel's own OSS",
+  ignore,
+  fn: async () => {
+    await using scratch = new Scratch();
+    const { path } = scratch;
+    const words = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-o", `${path}/client`];
+    const { success, stderr } = await new Deno.Command("gcc", { args: [...words, CLIENT] })
+      .output();
+    assertEquals(success, true, new TextDecoder().decode(stderr));
+
+    const second = 48000 * 4;
+    const sound = new Uint8Array(second + 1000 * 4);
+    for (let start = 0; start < sound.length; start += 65536) {
+      crypto.getRandomValues(sound.subarray(start, start + 65536));
+    }
+    await Deno.writeFile(`${path}/sound`, sound);
+    const format = "S16_LE 48000 2 11 8";
+    const { status, output } = await bootQemu({
+      script: `cd ${path}
+        ./client /dev/adsp1 ${format} recorded --record ${2 * second} &
+        sleep 0.3
+        ./client /dev/dsp1 ${format} sound && wait $!`,
+      folders: [path],
+      timeoutSeconds: TIMEOUT_SECONDS,
+    });
+    assertEquals(status, 0, output);
+    assertStringIncludes(output, `"late_refills":0`);
+    // The loop goes on for as long as the player stays ahead, so the last ring may be missing.
+    const recorded = await Deno.readFile(`${path}/recorded`);
+    assertEquals(indexOf(recorded, sound.subarray(0, second)) >= 0, true, output);
+  },
+});
+
+Deno.test({
+  name: "a boot that takes too long is an error and leaves no process",
+  ignore,
+  fn: async () => {
+    const memoryMb = 513 + Deno.pid % 400;
+    const error = await assertRejects(
+      () => bootQemu({ script: "sleep 60", memoryMb, timeoutSeconds: 9 }),
+      QemuError,
+    );
+    assertEquals(error.failure, "timeout", error.message);
+    assertEquals(processesWith(String(memoryMb)), 0);
+  },
+});
+
+Deno.test({
+  name: "a panic is an error that carries what was printed before",
+  ignore,
+  fn: async () => {
+    const error = await assertRejects(
+      () =>
+        bootQemu({
+          script: "echo printed; sleep 0.2; echo c >/proc/sysrq-trigger; sleep 60",
+          timeoutSeconds: TIMEOUT_SECONDS,
+        }),
+      QemuError,
+    );
+    assertEquals(error.failure, "panic", error.message);
+    assertStringIncludes(error.message, "\nprinted\n");
+  },
+});
