@@ -43,8 +43,6 @@ const symbols = {
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   // int execv(const char *path, char *const argv[])
   execv: { parameters: ["buffer", "buffer"], result: "i32" },
-  // int prctl(int option, unsigned long arg2, ...)
-  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
   // int socket(int domain, int type, int protocol)
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   // ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
@@ -95,7 +93,6 @@ export const O_PATH = 0o10000000;
 export const POLLIN = 0x001;
 export const POLLOUT = 0x004;
 export const POLLERR = 0x008;
-export const POLLHUP = 0x010;
 export const POLLRDNORM = 0x040;
 export const POLLWRNORM = 0x100;
 
@@ -305,12 +302,6 @@ export function exec(path: string, argv: string[]): never {
   );
   libc.execv(cString(path), new Uint8Array(pointers.buffer));
   throw new SystemError(lastErrno(), "execv", path);
-}
-
-/** prctl(2) PR_SET_PDEATHSIG: `signal` is sent to this process when its parent dies. */
-export function setParentDeathSignal(signal: number): void {
-  const PR_SET_PDEATHSIG = 1n;
-  check(libc.prctl(Number(PR_SET_PDEATHSIG), BigInt(signal), 0n, 0n, 0n), "prctl", "death signal");
 }
 
 /**

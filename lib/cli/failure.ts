@@ -4,9 +4,8 @@
 export const EX_USAGE = 64;
 export const EX_UNAVAILABLE = 69;
 export const EX_SOFTWARE = 70;
-/** What shells say for a command that cannot be found, and for one that cannot be executed. */
+/** What shells say for a command that cannot be found. */
 export const NOT_FOUND = 127;
-export const NOT_EXECUTABLE = 126;
 
 /** An error that the user can do something about: `ossp: WHAT: WHY (MEND)`. */
 export class Failure extends Error {

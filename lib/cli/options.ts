@@ -119,7 +119,7 @@ function wrap(text: string, columns: number): string[] {
 }
 
 /** What the help says of an option: its line, its choices, its default. */
-export function optionAbout({ about, choices, default: preset }: Option): string {
+function optionAbout({ about, choices, default: preset }: Option): string {
   const what = choices ? `${about}: ${choices.join(", ")}` : about;
   return preset ? `${what} [${preset}]` : what;
 }

@@ -64,9 +64,6 @@ export const FUSE_WRITE_CACHE = 1 << 0;
 /** READ: made by a read() call, not to fill a page of a mapping. */
 export const FUSE_READ_LOCKOWNER = 1 << 1;
 
-/** IOCTL: the caller is a 32-bit program. */
-export const FUSE_IOCTL_COMPAT = 1 << 0;
-
 /** POLL: the caller sleeps; send NOTIFY_POLL when an event comes. */
 export const FUSE_POLL_SCHEDULE_NOTIFY = 1 << 0;
 

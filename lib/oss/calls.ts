@@ -7,6 +7,7 @@ import type { StructDescription } from "../struct.ts";
 import type { Capture } from "./capture.ts";
 import type { Dsp } from "./dsp.ts";
 import { type Mixer, MIXER_DEVMASK } from "./mixer.ts";
+import type { Parameters } from "./parameters.ts";
 import * as oss from "./soundcard.ts";
 
 /** A call's way to say: make me again when the playback has drained. No errno is this large. */
@@ -106,35 +107,40 @@ export interface HasMixer {
 
 const { IO, IOR, IOW, IOWR } = oss;
 
-function setFormat(dsp: Dsp, afmt: number): number {
-  const AFMT_QUERY = 0;
-  const { parameters } = dsp;
-  if (afmt !== AFMT_QUERY && formatByAfmt(afmt) !== parameters.format) {
+/**
+ * Changes format, rate or channels once what was written under the old ones has been played. What
+ * makes no difference changes nothing.
+ *
+ * @returns the value that is then in force, or WAIT
+ */
+function change(
+  dsp: Dsp,
+  isChange: boolean,
+  set: (parameters: Parameters) => void,
+  get: (parameters: Parameters) => number,
+): number {
+  if (isChange) {
     if (!dsp.settle()) return WAIT;
-    parameters.setFormat(afmt);
+    set(dsp.parameters);
     dsp.renew();
   }
-  return parameters.format.afmt;
+  return get(dsp.parameters);
+}
+
+function setFormat(dsp: Dsp, afmt: number): number {
+  const AFMT_QUERY = 0;
+  const isChange = afmt !== AFMT_QUERY && formatByAfmt(afmt) !== dsp.parameters.format;
+  return change(dsp, isChange, (to) => to.setFormat(afmt), ({ format }) => format.afmt);
 }
 
 function setRate(dsp: Dsp, rateHz: number): number {
-  const { parameters } = dsp;
-  if (rateHz !== 0 && rateHz !== parameters.rateHz) {
-    if (!dsp.settle()) return WAIT;
-    parameters.setRate(rateHz);
-    dsp.renew();
-  }
-  return parameters.rateHz;
+  const isChange = rateHz !== 0 && rateHz !== dsp.parameters.rateHz;
+  return change(dsp, isChange, (to) => to.setRate(rateHz), (now) => now.rateHz);
 }
 
 function setChannels(dsp: Dsp, channels: number): number {
-  const { parameters } = dsp;
-  if (channels !== 0 && channels !== parameters.channels) {
-    if (!dsp.settle()) return WAIT;
-    parameters.setChannels(channels);
-    dsp.renew();
-  }
-  return parameters.channels;
+  const isChange = channels !== 0 && channels !== dsp.parameters.channels;
+  return change(dsp, isChange, (to) => to.setChannels(channels), (now) => now.channels);
 }
 
 /** The calls of /dev/dsp that are not the mixer's. */

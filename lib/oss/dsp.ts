@@ -33,9 +33,11 @@ export class Dsp {
 
   /**
    * Whether format, rate and channels can change now: what was written under the old ones has been
-   * played. If not, it is made to be, and the caller has to wait until `playback.drained`.
+   * played. If not, it is made to be, and the caller has to wait until `playback.drained`. A mapping
+   * has no end to wait for: it stops.
    */
   settle(): boolean {
+    if (this.mapped?.running) this.mapped.stop();
     this.playback.drain();
     return this.playback.drained;
   }
