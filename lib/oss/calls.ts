@@ -207,11 +207,12 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
     "SNDCTL_DSP_GETTRIGGER",
     IOR("P", 16),
     (dsp) =>
-      (dsp.capture ? oss.PCM_ENABLE_INPUT : 0) |
+      (dsp.capture && !dsp.capture.held ? oss.PCM_ENABLE_INPUT : 0) |
       (dsp.outputEnabled ? oss.PCM_ENABLE_OUTPUT : 0),
   ),
   int("SNDCTL_DSP_SETTRIGGER", IOW("P", 16), (dsp, trigger) => {
     dsp.enableOutput((trigger & oss.PCM_ENABLE_OUTPUT) !== 0);
+    dsp.enableInput((trigger & oss.PCM_ENABLE_INPUT) !== 0);
     return 0;
   }),
   recording("SNDCTL_DSP_GETIPTR", IOR("P", 17, 12), oss.CountInfo, (capture, dsp, info) => {

@@ -27,6 +27,9 @@ export class Capture {
   /** When `pump` has something to do next, at the end of a fragment; Infinity while nothing moves. */
   dueMs = Infinity;
 
+  /** Whether SETTRIGGER keeps it from starting. */
+  held = false;
+
   /** How often sound was lost because the program did not read in time. */
   overruns = 0;
 
@@ -56,9 +59,9 @@ export class Capture {
     return this.#failed;
   }
 
-  /** Sets the recording going, unless it is. */
+  /** Sets the recording going, unless it is, or may not be. */
   start(): void {
-    if (this.#running || this.#failed) return;
+    if (this.#running || this.#failed || this.held) return;
     const { format, rateHz, channels, bufferBytes } = this.#parameters;
     this.#ring ??= new RingBuffer(bufferBytes);
     try {

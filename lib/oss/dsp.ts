@@ -58,6 +58,15 @@ export class Dsp {
     else if (mapped?.touched && !mapped.running) mapped.start();
   }
 
+  /** SETTRIGGER's input bit: enabling what was not begins to record, as in snd-pcm-oss. */
+  enableInput(enabled: boolean): void {
+    const { capture } = this;
+    if (!capture || enabled === !capture.held) return;
+    capture.held = !enabled;
+    if (enabled) capture.start();
+    else capture.reset();
+  }
+
   /** Format, rate or channels have changed: both halves begin anew. */
   renew(): void {
     this.mapped?.stop();
