@@ -50,7 +50,8 @@ export const RUN: Subcommand = {
     {
       name: "dir",
       value: "DIR",
-      about: "the folder that fuse mounts; made if it is missing [a private one]",
+      about: "the folder that fuse mounts; made if it is missing [with COMMAND one of its own, " +
+        "else $XDG_RUNTIME_DIR/ossp or /run/ossp]",
     },
     {
       name: "sink",

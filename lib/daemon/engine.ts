@@ -1,4 +1,5 @@
-// The data plane: devices, their front end, the sink and the source in one loop, until it is told to stop.
+// The data plane: devices, their front end, the sink and the source in one loop, until it is told to
+// stop.
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { openSink, openSource } from "../backend/open.ts";
@@ -11,8 +12,10 @@ import { createCharacterDevice } from "../fuse/cuse.ts";
 import { Directory } from "../fuse/directory.ts";
 import { mountDirectory, unmountDirectory } from "../fuse/mount.ts";
 import { Mixer } from "../oss/mixer.ts";
-import { createLoop } from "./loop.ts";
+import { EpollLoop } from "./epoll_loop.ts";
+import type { Loop } from "./loop.ts";
 import type { DeviceNumbers, EngineCommand, EngineConfig, EngineEvent } from "./messages.ts";
+import { UringLoop } from "./uring_loop.ts";
 
 // How long streams that their programs have closed may play on when the engine is to stop. Longer
 // than any buffer at a usual rate, short enough for a service manager.
@@ -23,7 +26,7 @@ export class Engine {
   readonly #config: EngineConfig;
   readonly #port: MessagePort;
   readonly #tell: (event: EngineEvent) => void;
-  readonly #loop = createLoop((errno) => warnOfAnswer(errno, (message) => this.#warn(message)));
+  readonly #loop: Loop;
   readonly #channels: Channel[] = [];
   readonly #sink: Sink;
   readonly #source: Source | undefined;
@@ -40,6 +43,8 @@ export class Engine {
     this.#config = config;
     this.#port = port;
     this.#tell = tell;
+    const onWriteError = (errno: number) => warnOfAnswer(errno, (message) => this.#warn(message));
+    this.#loop = UringLoop.create(onWriteError) ?? new EpollLoop(onWriteError);
     this.#sink = openSink(config.sink);
     this.#source = openSource(config.source);
     const mixer = new Mixer();

@@ -5,7 +5,8 @@ import { EAGAIN, EINTR, lastErrno, write } from "../../ffi/libc.ts";
 import { addressOf, Uring } from "../../ffi/uring.ts";
 import { Schedule } from "../device/schedule.ts";
 import { TurnClock } from "../device/turn_clock.ts";
-import { type Loop, type OnWriteError, type Reader, Spinner } from "./loop.ts";
+import type { Loop, OnWriteError, Reader } from "./loop.ts";
+import { Spinner } from "./spinner.ts";
 
 const ENTRIES = 128;
 

@@ -7,73 +7,19 @@
 // many bytes of it the file behind the device must hold, or -1 for any number. Return values and
 // times are checked here; status 1 and a line say what was wrong.
 
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/select.h>
-#include <sys/soundcard.h>
-#include <sys/time.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#define PATTERN(i) ((unsigned char) ((i) ^ (i) >> 8 ^ (i) >> 16)) // ossp.ts has it too
+#include "client.h"
 
 enum {
-	RATE_HZ = 16000,
-	FRAGMENT_SHIFT = 10,
-	FRAGMENT = 1 << FRAGMENT_SHIFT, // 64 ms
-	FRAGMENTS = 8,
-	BUFFER = FRAGMENTS * FRAGMENT, // 512 ms
 	PATTERN_BYTES = 1 << 20,
 	// How late a wake-up may come on a busy machine: half of what the shortest wait here is about.
 	SLACK_MS = 250,
 };
 
-static const char *device;
 static unsigned char pattern[PATTERN_BYTES];
-
-static void fail(const char *format, ...)
-{
-	va_list arguments;
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	exit(1);
-}
-
-#define EXPECT(condition, ...) ((condition) ? (void) 0 : fail(#condition ": " __VA_ARGS__))
-
-static double now_ms(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1e3 + time.tv_nsec / 1e6;
-}
-
-static double playing_ms(long bytes)
-{
-	return bytes * 1000.0 / RATE_HZ;
-}
 
 static void sleep_ms(int ms)
 {
 	usleep(ms * 1000);
-}
-
-static int call(int fd, unsigned long request, int value)
-{
-	EXPECT(ioctl(fd, request, &value) == 0, "request %lx, errno %d", request, errno);
-	return value;
 }
 
 static void configure(int fd, int fragments)
@@ -131,14 +77,6 @@ static void expect_about(const char *what, double got_ms, double wanted_ms)
 	       "%s: %.0f ms, about %.0f wanted", what, got_ms, wanted_ms);
 }
 
-static pid_t fork_or_fail(void)
-{
-	fflush(stdout);
-	pid_t pid = fork();
-	EXPECT(pid >= 0, "errno %d", errno);
-	return pid;
-}
-
 static void expect_success(pid_t child)
 {
 	int status;
@@ -191,7 +129,7 @@ static void nonblocking_write(void)
 	EXPECT(done >= BUFFER && done < BUFFER + FRAGMENT, "%ld", done);
 	done += fill(fd, done);
 	EXPECT(now_ms() - start < SLACK_MS, "it waited");
-	sleep_ms(2 * playing_ms(FRAGMENT));
+	sleep_ms(2 * sound_ms(FRAGMENT));
 	long more = write(fd, pattern + done, 4 * BUFFER);
 	EXPECT(more > FRAGMENT && more < BUFFER, "%ld", more);
 	done += more;
@@ -199,7 +137,7 @@ static void nonblocking_write(void)
 	EXPECT(fcntl(fd, F_SETFL, 0) == 0, "errno %d", errno);
 	start = now_ms();
 	play(fd, done, 4 * FRAGMENT);
-	expect_about("blocking write", now_ms() - start, playing_ms(4 * FRAGMENT));
+	expect_about("blocking write", now_ms() - start, sound_ms(4 * FRAGMENT));
 	done += 4 * FRAGMENT;
 
 	call(fd, SNDCTL_DSP_NONBLOCK, 0);
@@ -335,7 +273,7 @@ static void opener_ends(void)
 	double start = now_ms();
 	expect_success(opener);
 	double waited = now_ms() - start;
-	EXPECT(waited < playing_ms(BUFFER) + 2 * SLACK_MS, "the opener's end took %.0f ms", waited);
+	EXPECT(waited < sound_ms(BUFFER) + 2 * SLACK_MS, "the opener's end took %.0f ms", waited);
 	char byte;
 	EXPECT(read(done[0], &byte, 1) == 1, "the child failed");
 	report(LENGTH);
@@ -370,7 +308,7 @@ static void close_drains(void)
 	play(fd, 0, BUFFER);
 	double start = now_ms();
 	close(fd);
-	expect_about("close", now_ms() - start, playing_ms(BUFFER));
+	expect_about("close", now_ms() - start, sound_ms(BUFFER));
 	report(BUFFER);
 }
 
@@ -382,7 +320,7 @@ static void sync_drains(void)
 	play(fd, 0, length);
 	double start = now_ms();
 	EXPECT(ioctl(fd, SNDCTL_DSP_SYNC, 0) == 0, "errno %d", errno);
-	expect_about("SYNC", now_ms() - start, playing_ms(length));
+	expect_about("SYNC", now_ms() - start, sound_ms(length));
 	EXPECT(call(fd, SNDCTL_DSP_GETODELAY, 0) == 0, "");
 	start = now_ms();
 	close(fd);

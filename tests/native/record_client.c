@@ -7,32 +7,11 @@
 // from its start when the recording starts. Return values, bytes and times are checked here; status 1
 // and a line say what was wrong.
 
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/select.h>
-#include <sys/soundcard.h>
-#include <sys/time.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "client.h"
 
-#define PATTERN(i) ((unsigned char) ((i) ^ (i) >> 8 ^ (i) >> 16)) // record_test.ts has it too
 #define GETERROR _IOR('P', 25, struct audio_errors) // OSS 4's, not in linux/soundcard.h
 
 enum {
-	RATE_HZ = 16000,
-	FRAGMENT_SHIFT = 10,
-	FRAGMENT = 1 << FRAGMENT_SHIFT, // 64 ms
-	FRAGMENTS = 8,
-	BUFFER = FRAGMENTS * FRAGMENT, // 512 ms
 	// How late a wake-up may come on a busy machine.
 	SLACK_MS = 250,
 };
@@ -42,43 +21,12 @@ struct audio_errors {
 	char others[104];
 };
 
-static const char *device;
 static unsigned char heard[4 * BUFFER];
-
-static void fail(const char *format, ...)
-{
-	va_list arguments;
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	exit(1);
-}
-
-#define EXPECT(condition, ...) ((condition) ? (void) 0 : fail(#condition ": " __VA_ARGS__))
-
-static double now_ms(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1e3 + time.tv_nsec / 1e6;
-}
-
-static double sounding_ms(long bytes)
-{
-	return bytes * 1000.0 / RATE_HZ;
-}
 
 static void expect_time(double start_ms, double least_ms)
 {
 	double passed_ms = now_ms() - start_ms;
 	EXPECT(passed_ms > least_ms - 2 && passed_ms < least_ms + SLACK_MS, "%.1f ms", passed_ms);
-}
-
-static int call(int fd, unsigned long request, int value)
-{
-	EXPECT(ioctl(fd, request, &value) == 0, "request %lx, errno %d", request, errno);
-	return value;
 }
 
 static int open_device(int flags)
@@ -127,14 +75,6 @@ static void record(int fd, long from, long length)
 	expect_pattern(from, length);
 }
 
-static pid_t fork_or_fail(void)
-{
-	fflush(stdout);
-	pid_t child = fork();
-	EXPECT(child >= 0, "errno %d", errno);
-	return child;
-}
-
 static void nothing(int signal)
 {
 	(void) signal;
@@ -155,7 +95,7 @@ static void blocking_read(void)
 	int fd = open_device(O_RDONLY);
 	double start_ms = now_ms();
 	record(fd, 0, BUFFER + FRAGMENT);
-	expect_time(start_ms, sounding_ms(BUFFER + FRAGMENT));
+	expect_time(start_ms, sound_ms(BUFFER + FRAGMENT));
 	EXPECT(overruns(fd) == 0, "");
 }
 
@@ -169,7 +109,7 @@ static void small_reads(void)
 		record(fd, done, length);
 		done += length;
 	}
-	expect_time(start_ms, sounding_ms(done));
+	expect_time(start_ms, sound_ms(done));
 	EXPECT(read(fd, heard, 0) == 0, "errno %d", errno);
 }
 
@@ -183,7 +123,7 @@ static void nonblocking_read(void)
 	long count = read(fd, heard, BUFFER);
 	double passed_ms = now_ms() - start_ms;
 	EXPECT(count >= RATE_HZ / 10 - 16, "%ld", count);
-	EXPECT(sounding_ms(count) <= passed_ms, "%ld bytes in %.1f ms", count, passed_ms);
+	EXPECT(sound_ms(count) <= passed_ms, "%ld bytes in %.1f ms", count, passed_ms);
 	expect_pattern(0, count);
 	long more = read(fd, heard, BUFFER);
 	EXPECT(more > 0 || errno == EAGAIN, "errno %d", errno);
@@ -207,12 +147,12 @@ static void poll_fragments(void)
 	double start_ms = now_ms();
 	for (int i = 0; i < ROUNDS; i++) {
 		struct pollfd reading = { .fd = fd, .events = POLLIN };
-		EXPECT(poll(&reading, 1, sounding_ms(FRAGMENT) + SLACK_MS) == 1, "round %d", i);
+		EXPECT(poll(&reading, 1, sound_ms(FRAGMENT) + SLACK_MS) == 1, "round %d", i);
 		EXPECT(reading.revents == POLLIN, "%x", reading.revents);
 		EXPECT(space(fd).bytes >= FRAGMENT && space(fd).fragments >= 1, "%d", space(fd).bytes);
 		record(fd, (long) i * FRAGMENT, FRAGMENT);
 	}
-	expect_time(start_ms, sounding_ms(ROUNDS * FRAGMENT));
+	expect_time(start_ms, sound_ms(ROUNDS * FRAGMENT));
 
 	fd_set set;
 	FD_ZERO(&set);
@@ -229,10 +169,10 @@ static void ask_for_space(void)
 	EXPECT(info.fragsize == FRAGMENT && info.fragstotal == FRAGMENTS, "%d", info.fragsize);
 	double start_ms = now_ms();
 	while (space(fd).bytes < FRAGMENT) {
-		EXPECT(now_ms() - start_ms < sounding_ms(FRAGMENT) + SLACK_MS, "%d", space(fd).bytes);
+		EXPECT(now_ms() - start_ms < sound_ms(FRAGMENT) + SLACK_MS, "%d", space(fd).bytes);
 		usleep(1000);
 	}
-	expect_time(start_ms, sounding_ms(FRAGMENT));
+	expect_time(start_ms, sound_ms(FRAGMENT));
 	record(fd, 0, FRAGMENT);
 }
 
