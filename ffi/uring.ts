@@ -31,6 +31,8 @@ const IORING_OP_TIMEOUT = 11;
 const IORING_OP_READ = 22;
 const IORING_OP_WRITE = 23;
 
+const IOSQE_ASYNC = 1 << 4;
+
 const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
 const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
 
@@ -123,6 +125,11 @@ export class Uring {
     this.#queue(IORING_OP_WRITE, fd, address, length, tag);
   }
 
+  /** As `queueWrite`, but made by a thread of the kernel's from the start: it may have to wait. */
+  queueWriteAside(fd: number, address: number, length: number, tag: number): void {
+    this.#queue(IORING_OP_WRITE | IOSQE_ASYNC << 8, fd, address, length, tag);
+  }
+
   /** Queues a result of -ETIME that comes after `delayMs`. One can be queued before each `enter`. */
   queueTimeout(delayMs: number, tag: number): void {
     const ns = Math.max(0, Math.round(delayMs * 1e6));
@@ -132,12 +139,13 @@ export class Uring {
     this.#queue(IORING_OP_TIMEOUT, -1, this.#delayAddress, 1, tag);
   }
 
+  /** @param opcode with the entry's flags in its second byte */
   #queue(opcode: number, fd: number, address: number, length: number, tag: number): void {
     if (this.#queued === this.#entries) this.enter(0);
     const tail = this.#ring[this.#sqTail];
     const at = (tail & (this.#entries - 1)) * SQE_SIZE;
     const sqes = this.#sqes;
-    sqes.setUint32(at, opcode, true); // flags and priority: none
+    sqes.setUint32(at, opcode, true); // no priority
     sqes.setInt32(at + 4, fd, true);
     sqes.setUint32(at + 16, address % 0x1_0000_0000, true);
     sqes.setUint32(at + 20, Math.floor(address / 0x1_0000_0000), true);

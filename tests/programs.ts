@@ -102,12 +102,18 @@ export interface Program {
 /** Debian's package of each executable that the tests run. */
 const PACKAGES: Readonly<Record<string, string>> = {
   cat: "coreutils",
+  cc: "gcc",
   dd: "coreutils",
   ffmpeg: "ffmpeg",
+  "gst-launch-1.0": "gstreamer1.0-tools gstreamer1.0-plugins-good",
   mpg123: "mpg123",
   mplayer: "mplayer",
+  pacat: "pulseaudio-utils",
+  parec: "pulseaudio-utils",
   plaympeg: "smpeg-plaympeg",
   play: "sox libsox-fmt-oss",
+  pulseaudio: "pulseaudio",
+  "qemu-system-i386": "qemu-system-x86",
   setpriv: "util-linux",
   sox: "sox libsox-fmt-oss",
 };

@@ -26,6 +26,7 @@ import {
 import { CUSE_PATH } from "../fuse/cuse.ts";
 import { FUSE_PATH } from "../fuse/mount.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
+import { DEFAULT_LEAD_MS } from "../oss/mapped_playback.ts";
 import { formatByName, FORMATS } from "../pcm/format.ts";
 import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable, usage } from "./failure.ts";
 import { helpText, type Parsed, parseOptions, type Subcommand, wholeNumber } from "./options.ts";
@@ -87,6 +88,22 @@ export const RUN: Subcommand = {
     },
     { name: "rate", value: "HZ", default: "48000", about: "of a file that all streams share" },
     { name: "channels", value: "N", default: "2", about: "of a file that all streams share" },
+    {
+      name: "mmap",
+      about: "for programs that map the device on kernels before 6.6: an open for reading and " +
+        "writing can be mapped, played and written, but not recorded from; takes the fuse front end",
+    },
+    {
+      name: "mmap-lead",
+      value: "MS",
+      about: "how long before its time a fragment of a mapping is fetched, at most half the ring " +
+        `[${DEFAULT_LEAD_MS}, or half a fragment if that is shorter]`,
+    },
+    {
+      name: "mmap-silence",
+      about: "what has been fetched from a mapping becomes silence, so that a program that stops " +
+        "feeding it is not heard again (Linux 6.6 or newer)",
+    },
     { name: "dsp", value: "NAME", default: "dsp", about: "name of the dsp; empty for none" },
     { name: "adsp", value: "NAME", default: "adsp", about: "name of the second dsp" },
     { name: "mixer", value: "NAME", default: "mixer", about: "name of the mixer" },
@@ -207,12 +224,17 @@ function engineConfig(parsed: Parsed): Omit<EngineConfig, "wakeFd"> {
   if (new Set(names).size < names.length) throw usage("run", "two devices have the same name");
   if (names.length === 0) throw usage("run", "no device has a name");
   return {
-    frontend: chooseFrontend(values.frontend!, values.dir),
+    frontend: chooseFrontend(values),
     directory: "",
     dsps,
     mixers,
     sink: sinkSpec(values, number),
     source: sourceSpec(values),
+    mappedOptions: {
+      leadMs: values["mmap-lead"] === undefined ? undefined : number("mmap-lead", 0, 10_000),
+      silence: values["mmap-silence"] !== undefined,
+    },
+    mapsAlways: values.mmap !== undefined,
     maxStreams: number("max", 1, 4096),
   };
 }
@@ -243,8 +265,9 @@ function sourceSpec(values: Parsed["values"]): SourceSpec {
   }
 }
 
-function chooseFrontend(wanted: string, directory: string | undefined): "cuse" | "fuse" {
-  if (wanted === "fuse" || (wanted === "auto" && directory)) return "fuse";
+function chooseFrontend({ frontend: wanted, dir, mmap }: Parsed["values"]): "cuse" | "fuse" {
+  if (wanted === "cuse" && mmap) throw usage("run", "--mmap wants the fuse front end");
+  if (wanted === "fuse" || (wanted === "auto" && (dir || mmap))) return "fuse";
   const refusal = openRefusal(CUSE_PATH);
   if (!refusal) return "cuse";
   if (wanted === "auto") return "fuse";

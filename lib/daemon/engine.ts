@@ -55,7 +55,9 @@ export class Engine {
       schedule: this.#loop.schedule,
       clock: this.#loop.clock,
       maxStreams: config.maxStreams,
-      warn: (message) => this.#warn(message),
+      mappedOptions: config.mappedOptions,
+      mapsAlways: config.mapsAlways,
+      log: (level, message) => this.#tell({ type: "log", level, message }),
     };
     this.#dsps = config.dsps.map(({ name }) => new DspDevice(name, host));
     this.#mixers = config.mixers.map(({ name }) => new MixerDevice(name, mixer));
@@ -115,6 +117,7 @@ export class Engine {
       },
     };
     channel.write = (fd, answer, length) => this.#loop.write(fd, answer, length);
+    channel.writeAside = this.#loop.writeAside;
     this.#loop.add(reader);
   }
 

@@ -23,6 +23,16 @@ export interface Loop {
   remove(reader: Reader): void;
   /** write(2) of `buffer[0, length)`: now or at the end of this turn. Failures go to `onWriteError`. */
   write(fd: number, buffer: Uint8Array<ArrayBuffer>, length: number): void;
+  /**
+   * write(2) of `buffer[0, length)` by another thread: it may have to wait. The buffer stays as it is
+   * until `onWritten` gets the result, a count of bytes or -errno. Undefined where there is no way.
+   */
+  readonly writeAside?: (
+    fd: number,
+    buffer: Uint8Array<ArrayBuffer>,
+    length: number,
+    onWritten: (result: number) => void,
+  ) => void;
   /** Runs until `stop`. */
   run(): void;
   /** Ends `run` at the end of this turn. */

@@ -2,6 +2,7 @@
 // sends it an `EngineCommand` writes to its eventfd too.
 
 import type { SinkSpec, SourceSpec } from "../backend/spec.ts";
+import type { MappedOptions } from "../oss/mapped_playback.ts";
 
 /** How important a line of the log is. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
@@ -22,6 +23,9 @@ export interface EngineConfig {
   readonly mixers: readonly (DeviceNumbers & { readonly name: string })[];
   readonly sink: SinkSpec;
   readonly source: SourceSpec;
+  readonly mappedOptions: MappedOptions;
+  /** Whether opens are made for mapping where the kernel wants to know that beforehand. */
+  readonly mapsAlways: boolean;
   readonly maxStreams: number;
   /** The eventfd that wakes the engine for a command. */
   readonly wakeFd: number;

@@ -14,9 +14,17 @@ const ENTRIES = 128;
 const SLOTS = 64;
 const SLOT_BYTES = 256;
 
-// Tags of results: a write's slot, or beyond them the timer, or a reader's number.
+// Tags of results: a write's slot, or beyond them the timer, or a reader's number, or a write aside.
 const TIMER = SLOTS;
 const FIRST_READER = SLOTS + 1;
+const FIRST_ASIDE = 1 << 16;
+
+/** A write that another thread makes. */
+interface Aside {
+  /** Held until the result comes. */
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  onWritten(result: number): void;
+}
 
 interface Registered {
   readonly reader: Reader;
@@ -34,6 +42,7 @@ export class UringLoop implements Loop {
   readonly #slots = new Uint8Array(SLOTS * SLOT_BYTES);
   readonly #slotsAddress = addressOf(this.#slots);
   readonly #freeSlots = Array.from({ length: SLOTS }, (_, slot) => slot);
+  readonly #asides: (Aside | undefined)[] = [];
   #armedMs = Infinity;
   #stopped = false;
 
@@ -77,6 +86,13 @@ export class UringLoop implements Loop {
     this.#uring.queueWrite(fd, this.#slotsAddress + at, length, slot);
   }
 
+  readonly writeAside: NonNullable<Loop["writeAside"]> = (fd, buffer, length, onWritten) => {
+    const free = this.#asides.indexOf(undefined);
+    const index = free < 0 ? this.#asides.length : free;
+    this.#asides[index] = { buffer, onWritten };
+    this.#uring.queueWriteAside(fd, addressOf(buffer), length, FIRST_ASIDE + index);
+  };
+
   run(): void {
     while (!this.#stopped) {
       const { nextMs } = this.schedule;
@@ -118,6 +134,11 @@ export class UringLoop implements Loop {
     if (tag === TIMER) {
       this.#armedMs = Infinity;
       return this.schedule.run(this.clock.now());
+    }
+    if (tag >= FIRST_ASIDE) {
+      const aside = this.#asides[tag - FIRST_ASIDE]!;
+      this.#asides[tag - FIRST_ASIDE] = undefined;
+      return aside.onWritten(result);
     }
     const index = tag - FIRST_READER;
     this.#spinner.read();

@@ -11,6 +11,7 @@ import {
   O_ACCMODE,
   O_NONBLOCK,
   O_RDONLY,
+  O_RDWR,
   O_WRONLY,
   POLLERR,
   POLLIN,
@@ -25,7 +26,10 @@ import type { Caller, Device, OpenFile, Retriever } from "../fuse/device.ts";
 import { MAX_TRANSFER_BYTES, type Session } from "../fuse/session.ts";
 import { type Call, DSP_CALLS, unknownCall, WAIT } from "../oss/calls.ts";
 import { Dsp } from "../oss/dsp.ts";
+import type { MappedOptions } from "../oss/mapped_playback.ts";
 import type { Mixer } from "../oss/mixer.ts";
+import { HeldAnswers } from "./held_answers.ts";
+import { isMappingProgram } from "./mapping_programs.ts";
 import { holdsDevice, ProcessClient, threadGroup } from "./client.ts";
 import { Reads } from "./reads.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
@@ -41,8 +45,12 @@ export interface DeviceHost {
   readonly clock: TurnClock;
   /** The most streams at once. */
   readonly maxStreams: number;
-  /** Takes one line about something that went wrong. */
-  warn(message: string): void;
+  /** How mapped rings are played. */
+  readonly mappedOptions: MappedOptions;
+  /** Whether every open that can be is made for mapping, on kernels where that must be known then. */
+  readonly mapsAlways: boolean;
+  /** Takes one line about something that went wrong, or that somebody may want to know. */
+  log(level: "warn" | "info" | "debug", message: string): void;
 }
 
 /** A dsp device. */
@@ -110,6 +118,7 @@ interface Opened {
 export class DspFile implements OpenFile, Retriever, Scheduled {
   readonly client: ProcessClient;
   readonly dsp: Dsp;
+  readonly cached: boolean;
   readonly #session: Session;
   /** The device's name. */
   readonly #name: string;
@@ -120,6 +129,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
   readonly #ends: WaitingForEnd[] = [];
   /** Undefined where nothing can be recorded. */
   readonly #reads: Reads | undefined;
+  readonly #held: HeldAnswers;
   /** Whether it was opened for playing. */
   readonly #plays: boolean;
   /** The kernel's handle of polls that sleep until one of `#pollEvents` comes. */
@@ -138,31 +148,51 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
     this.#onClosed = onClosed;
     this.client = new ProcessClient(caller.pid);
     this.#plays = accessMode !== O_RDONLY;
-    const { sink, mixer } = host;
-    const source = accessMode === O_WRONLY ? undefined : host.source;
+    this.#held = new HeldAnswers(session, this);
+    const { sink, mixer, mappedOptions } = host;
+    this.cached = session.mapping === "cached" && accessMode === O_RDWR &&
+      (host.mapsAlways || isMappingProgram(this.client.command));
+    if (this.cached) this.#log("info", "can map the device, but not record from it");
+    const records = accessMode !== O_WRONLY && !this.cached;
     this.dsp = new Dsp(
       {
         sink,
         client: this.client,
         gain: mixer.gain,
         now: () => host.clock.now(),
-        warn: (message) =>
-          host.warn(`stream of ${this.client.command} (${this.client.pid}): ${message}`),
+        warn: (message) => this.#log("warn", message),
+        mappedOptions,
+        onShown: () => this.#held.release(),
       },
       mixer,
-      source,
-      session.canMap && this.#plays ? this.#pages(nodeid) : undefined,
+      {
+        plays: this.#plays,
+        source: records ? host.source : undefined,
+        pages: this.#pages(nodeid, accessMode),
+      },
     );
     this.#reads = this.dsp.capture && new Reads(session, this, this.dsp.capture);
     host.schedule.add(this);
   }
 
-  #pages(nodeid: number): PageCache {
+  #log(level: "warn" | "info" | "debug", message: string): void {
+    this.#host.log(level, `stream of ${this.client.command} (${this.client.pid}): ${message}`);
+  }
+
+  /** The page cache of the file's node, if it can be mapped. */
+  #pages(nodeid: number, accessMode: number): PageCache | undefined {
     const session = this.#session;
+    const canMap = this.cached || session.mapping === "any";
+    // A mapping to look at needs a source that can be shown.
+    const canUse = this.#plays || session.canStore;
+    if (!canMap || !canUse || accessMode === O_WRONLY) return undefined;
     return {
-      maxRetrievalBytes: MAX_TRANSFER_BYTES,
+      maxBytes: MAX_TRANSFER_BYTES,
+      canStore: session.canStore,
       retrieve: (offset, size) => session.retrieve(nodeid, offset, size, this),
       cancel: () => session.cancelRetrievals(this),
+      store: (offset, bytes, length, onStored) =>
+        session.store(nodeid, offset, bytes, offset, length, onStored),
     };
   }
 
@@ -172,16 +202,16 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
   }
 
   get dueMs(): number {
-    const { playback, capture, mapped } = this.dsp;
-    let dueMs = Math.min(playback.dueMs, capture?.dueMs ?? Infinity, mapped?.dueMs ?? Infinity);
+    const { playback, capture, mapping } = this.dsp;
+    let dueMs = Math.min(playback.dueMs, capture?.dueMs ?? Infinity, mapping?.dueMs ?? Infinity);
     for (let i = 0; i < this.#ends.length; i++) dueMs = Math.min(dueMs, this.#ends[i].limitMs);
     return dueMs;
   }
 
   run(): void {
-    this.dsp.mapped?.pump();
-    this.dsp.playback.pump();
     this.dsp.capture?.pump();
+    this.dsp.mapping?.pump();
+    this.dsp.playback.pump();
     this.#progress();
     for (let i = this.#ends.length - 1; i >= 0; i--) {
       if (this.#ends[i].limitMs > this.#host.clock.now()) continue;
@@ -192,20 +222,20 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
   read(unique: number, size: number, flags: number): void {
     if (!this.#reads) return this.#session.replyError(unique, ENODEV);
     this.#host.clock.next();
+    this.dsp.leaveMappedCapture();
     this.#reads.read(unique, size, !this.dsp.nonblocking && (flags & O_NONBLOCK) === 0);
     this.#host.schedule.update(this);
   }
 
   fill(unique: number, offset: number, size: number): void {
-    const { data } = this.#session;
-    const { mapped } = this.dsp;
-    if (mapped) mapped.fill(offset, data, size);
-    else data.fill(0, 0, size);
+    this.#host.clock.next();
+    this.dsp.fillPage(offset, this.#session.data, size);
     this.#session.replyRead(unique, size);
+    this.#host.schedule.update(this);
   }
 
   absorb(offset: number, bytes: Uint8Array<ArrayBuffer>, start: number, length: number): void {
-    this.dsp.mapped?.ring.absorb(offset, bytes, start, length);
+    this.dsp.mapping?.ring.absorb(offset, bytes, start, length);
   }
 
   onRetrieved(
@@ -215,7 +245,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
     length: number,
   ): void {
     this.#host.clock.next();
-    this.dsp.mapped?.ring.onRetrieved(offset, bytes, start, length);
+    this.dsp.mapping?.ring.onRetrieved(offset, bytes, start, length);
     this.#host.schedule.update(this);
   }
 
@@ -228,7 +258,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
   ): void {
     this.#host.clock.next();
     this.#abandoned = false;
-    if (this.dsp.mapped?.running) this.dsp.mapped.stop(); // it has been unmapped
+    this.dsp.mapping?.playback?.leave();
     const session = this.#session;
     // Those that wait already come first.
     const taken = this.#writes.length > 0 ? 0 : this.dsp.playback.write(bytes, start, length);
@@ -254,7 +284,9 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
     const result = call.run(this.dsp, argument);
     if (result === WAIT) this.#waitForEnd(unique, { call, value, outSize });
     else if (result < 0) this.#session.replyError(unique, -result);
-    else this.#session.replyIoctl(unique, result, outSize);
+    else if (!this.dsp.mapping?.showing || !this.#held.hold(unique, result, outSize)) {
+      this.#session.replyIoctl(unique, result, outSize);
+    }
     this.#progress();
   }
 
@@ -262,8 +294,9 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
     this.#host.clock.next();
     if (events & (POLLIN | POLLRDNORM)) this.dsp.capture?.start();
     const ready = this.#readyEvents();
-    const { mapped } = this.dsp;
-    if (mapped?.running && (ready & events) !== 0) mapped.polled();
+    const mapped = this.dsp.mapping?.playback;
+    if (ready & events & POLLOUT) mapped?.blocks.polled();
+    if (ready & events & POLLIN) this.dsp.followedBlocks?.polled();
     if (notify && (ready & events) === 0) {
       if (mapped?.running) {
         mapped.wakesWanted = true;
@@ -279,11 +312,14 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
 
   /** What poll(2) can say of the file now. */
   #readyEvents(): number {
-    const { playback, capture, mapped } = this.dsp;
+    const { playback, capture, mapping } = this.dsp;
     let ready = 0;
-    const writable = mapped?.running ? mapped.readyToPoll() : playback.writable();
+    const writable = mapping?.playback?.running
+      ? mapping.playback.blocks.ready
+      : playback.writable();
+    const readable = this.dsp.followedBlocks?.ready ?? capture?.readable();
     if (this.#plays && writable) ready |= POLLOUT | POLLWRNORM;
-    if (capture?.readable()) ready |= POLLIN | POLLRDNORM;
+    if (readable || capture?.failed) ready |= POLLIN | POLLRDNORM;
     if (playback.failed || capture?.failed) ready |= POLLERR;
     return ready;
   }
@@ -293,7 +329,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
     // kernel does not say. A process that did not open the file has inherited it, and whoever it
     // inherited it from plays on: `(cat a; cat b) > /dev/dsp` must not pause in between.
     const { process } = this.client;
-    const mayBeLast = !this.dsp.mapped?.running && !this.dsp.playback.drained &&
+    const mayBeLast = !this.dsp.mapping?.playback?.running && !this.dsp.playback.drained &&
       (caller.pid === this.client.pid || threadGroup(caller.pid) === process) &&
       !(process !== undefined && holdsDevice(process, this.#name));
     if (mayBeLast || this.dsp.playback.failed) this.fsync(unique);
@@ -302,9 +338,11 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
 
   fsync(unique: number): void {
     this.#host.clock.next();
-    const { playback } = this.dsp;
+    const { playback, mapping } = this.dsp;
     const { endBytes } = playback;
-    if (!this.dsp.settle()) this.#waitForEnd(unique, { endBytes });
+    // A mapping has no end, and msync(2) brings us here.
+    if (mapping?.playback?.running) this.#session.replyEmpty(unique);
+    else if (!this.dsp.settle()) this.#waitForEnd(unique, { endBytes });
     else if (playback.failed) this.#session.replyError(unique, EIO);
     else this.#session.replyEmpty(unique);
     this.#progress();
@@ -313,8 +351,18 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
   release(unique: number, waits: boolean): void {
     this.#host.clock.next();
     this.#released = true;
-    this.dsp.mapped?.stop();
+    const { mapping, playback } = this.dsp;
+    if (mapping?.playback?.inUse) {
+      const { retrievedBytes } = mapping.ring;
+      const played = playback.playedBytes();
+      this.#log(
+        "debug",
+        `mapped: ${played} bytes played, ${retrievedBytes} fetched, ${playback.underruns} underruns`,
+      );
+    }
+    mapping?.stop();
     this.#reads?.abort();
+    this.#held.release();
     this.dsp.capture?.close(); // what was not read is nobody's
     if (!waits) this.#session.replyEmpty(unique);
     if (this.#abandoned || this.dsp.settle()) {
@@ -335,6 +383,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
       else this.#session.replyError(unique, EINTR);
     }
     this.#reads?.interrupt(unique);
+    this.#held.interrupt(unique);
     const end = this.#ends.findIndex((waiting) => waiting.unique === unique);
     if (end < 0) return;
     const [{ call, closes }] = this.#ends.splice(end, 1);

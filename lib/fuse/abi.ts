@@ -39,11 +39,13 @@ export const Opcode = {
 
 /** enum fuse_notify_code. */
 export const NOTIFY_POLL = 1;
+export const NOTIFY_STORE = 4;
 export const NOTIFY_RETRIEVE = 5;
 
 /** INIT flags. */
 export const FUSE_ATOMIC_O_TRUNC = 1 << 3;
 export const FUSE_BIG_WRITES = 1 << 5;
+export const FUSE_AUTO_INVAL_DATA = 1 << 12;
 export const FUSE_INIT_EXT = 1 << 30;
 
 /** INIT flags, second word: a direct-I/O file may be mapped shared (bit 36 of all; Linux 6.6). */
@@ -54,6 +56,9 @@ export const FOPEN_DIRECT_IO = 1 << 0;
 export const FOPEN_NONSEEKABLE = 1 << 2;
 export const FOPEN_STREAM = 1 << 4;
 export const FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
+
+/** GETATTR: the attributes of an open file, not of a name. */
+export const FUSE_GETATTR_FH = 1 << 0;
 
 /** SETATTR's `valid`: the request changes the size. */
 export const FATTR_SIZE = 1 << 3;
@@ -165,6 +170,12 @@ export const AttrOut = struct("fuse_attr_out", {
   attr: Attr,
 });
 
+export const GetattrIn = struct("fuse_getattr_in", {
+  getattr_flags: "u32",
+  dummy: "u32",
+  fh: "u64",
+});
+
 export const SetattrIn = struct("fuse_setattr_in", {
   valid: "u32",
   padding: "u32",
@@ -254,6 +265,14 @@ export const IoctlOut = struct("fuse_ioctl_out", {
 export const PollIn = struct("fuse_poll_in", { fh: "u64", kh: "u64", flags: "u32", events: "u32" });
 export const PollOut = struct("fuse_poll_out", { revents: "u32", padding: "u32" });
 export const NotifyPollWakeupOut = struct("fuse_notify_poll_wakeup_out", { kh: "u64" });
+
+/** The data follows. */
+export const NotifyStoreOut = struct("fuse_notify_store_out", {
+  nodeid: "u64",
+  offset: "u64",
+  size: "u32",
+  padding: "u32",
+});
 
 export const NotifyRetrieveOut = struct("fuse_notify_retrieve_out", {
   notify_unique: "u64",

@@ -13,7 +13,7 @@ import {
   SystemError,
   write,
 } from "../../ffi/libc.ts";
-import { REQUEST_BUFFER_BYTES, type Serving, Session } from "./session.ts";
+import { type OnSent, REQUEST_BUFFER_BYTES, type Serving, Session } from "./session.ts";
 
 /** The server's end of a connection to the kernel. */
 export class Channel {
@@ -31,6 +31,11 @@ export class Channel {
     if (write(fd, buffer, length) < 0) this.#warnOfAnswer(lastErrno());
   };
 
+  /** How what may have to wait is written, by another thread; undefined where there is no way. */
+  writeAside:
+    | ((fd: number, buffer: Uint8Array<ArrayBuffer>, length: number, onWritten: OnSent) => void)
+    | undefined;
+
   readonly #view = new DataView(this.buffer.buffer);
   readonly #warnOfAnswer: (errno: number) => void;
 
@@ -44,6 +49,8 @@ export class Channel {
     this.session = new Session(serving, {
       warn,
       send: (buffer, length) => this.write(fd, buffer, length),
+      canSendAside: () => this.writeAside !== undefined,
+      sendAside: (buffer, length, onSent) => this.writeAside!(fd, buffer, length, onSent),
     });
   }
 

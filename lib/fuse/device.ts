@@ -32,6 +32,11 @@ export interface Device {
  * session's reply methods, or parks it with `Session.park` and answers it later.
  */
 export interface OpenFile {
+  /**
+   * Whether the kernel is to keep a page cache between programs and the file, so that kernels before
+   * 6.6 map it. Then it cannot be read: a read(2) would look like a page of a mapping being filled.
+   */
+  readonly cached?: boolean;
   /** read(2): fill at most `size` bytes of `session.data`, then `session.replyRead`. */
   read(unique: number, size: number, flags: number): void;
   /** A page of a mapping is to be filled: as `read`, with what the file holds from `offset` on. */

@@ -3,7 +3,7 @@
 // `receive` and leave through the `send` it was given. Every request is answered exactly once, or
 // parked by a file that answers it later.
 
-import { EINVAL, EIO, ENOENT, ENOSYS, EPROTO } from "../../ffi/libc.ts";
+import { EINVAL, EIO, ENODEV, ENOENT, ENOSYS, EPROTO } from "../../ffi/libc.ts";
 import { getU64, setU64 } from "../struct.ts";
 import * as abi from "./abi.ts";
 import type { Device, OpenFile, Retriever } from "./device.ts";
@@ -30,6 +30,7 @@ const IOCTL_DATA = BODY + abi.IoctlOut.$size;
 /** The smallest body of each request that has one: a shorter one is malformed. */
 const BODY_BYTES = new Map<number, number>([
   [Opcode.FORGET, abi.ForgetIn.$size],
+  [Opcode.GETATTR, abi.GetattrIn.$size],
   [Opcode.SETATTR, abi.SetattrIn.$size],
   [Opcode.OPEN, abi.OpenIn.$size],
   [Opcode.READ, abi.ReadIn.$size],
@@ -53,6 +54,9 @@ const BODY_BYTES = new Map<number, number>([
 const OPEN_FLAGS = abi.FOPEN_DIRECT_IO | abi.FOPEN_NONSEEKABLE | abi.FOPEN_STREAM |
   abi.FOPEN_PARALLEL_DIRECT_WRITES;
 
+// A file with a page cache: what direct I/O is not, is allowed to be mapped on any kernel.
+const CACHED_OPEN_FLAGS = abi.FOPEN_NONSEEKABLE | abi.FOPEN_STREAM;
+
 // Requests that the kernel expects no answer to.
 const UNANSWERED: ReadonlySet<number> = new Set([
   Opcode.FORGET,
@@ -72,10 +76,20 @@ export interface CharacterDevice {
 /** What a session serves: a mounted directory of devices, or one character device. */
 export type Serving = { readonly directory: Directory } | CharacterDevice;
 
+/** Takes what write(2) returned: a count of bytes, or -errno. */
+export type OnSent = (result: number) => void;
+
 /** Where a session's answers and complaints go. */
 export interface SessionOutlets {
   /** Takes `buffer[0, length)`, valid during the call only. */
   send(buffer: Uint8Array<ArrayBuffer>, length: number): void;
+  /** Whether `sendAside` can be called. */
+  canSendAside(): boolean;
+  /**
+   * Takes `buffer[0, length)`, which stays as it is until `onSent`, and sends it from a thread that
+   * may wait.
+   */
+  sendAside(buffer: Uint8Array<ArrayBuffer>, length: number, onSent: OnSent): void;
   /** Takes one line about a request that could not be served as it came. */
   warn(message: string): void;
 }
@@ -85,8 +99,11 @@ export class Session {
   /** Whether the kernel and the server have agreed on a protocol version. */
   ready = false;
 
-  /** Whether programs can map the device files. */
-  canMap = false;
+  /**
+   * How programs can map the device files: as they are, or only those that are `cached`, as on kernels
+   * before 6.6; undefined if not at all, as on cuse.
+   */
+  mapping: "any" | "cached" | undefined;
 
   /** Where an answer to READ is put before `replyRead`. */
   readonly data: Uint8Array<ArrayBuffer>;
@@ -101,6 +118,7 @@ export class Session {
   readonly #notificationView = new DataView(this.#notification.buffer);
   readonly #files = new Map<number, OpenFile>();
   readonly #parked = new Map<number, OpenFile>();
+  readonly #spareStores: Uint8Array<ArrayBuffer>[] = [];
   readonly #retrievals = new Map<number, Retriever>();
   readonly #caller = { pid: 0, uid: 0, gid: 0 };
   readonly #directory: Directory | undefined;
@@ -293,7 +311,7 @@ export class Session {
         const fh = this.#openFile(unique, child, view.getUint32(body + abi.CreateIn.flags, true));
         if (fh === 0) return directory.forget(child, 1);
         directory.writeEntry(child, this.#outView, BODY);
-        this.#writeOpen(BODY + abi.EntryOut.$size, fh);
+        this.#writeOpen(BODY + abi.EntryOut.$size, fh, this.#openFlags(fh));
         return this.#reply(unique, abi.EntryOut.$size + abi.OpenOut.$size);
       }
       case Opcode.FORGET:
@@ -311,6 +329,13 @@ export class Session {
         return;
       }
       case Opcode.GETATTR:
+        // Read(2) of a file with a page cache asks for its attributes first, because of
+        // FUSE_AUTO_INVAL_DATA, and nobody else asks for those of an open file.
+        if (view.getUint32(body + abi.GetattrIn.getattr_flags, true) & abi.FUSE_GETATTR_FH) {
+          const file = this.#files.get(getU64(view, body + abi.GetattrIn.fh));
+          if (file?.cached) return this.replyError(unique, ENODEV);
+        }
+      // falls through
       case Opcode.SETATTR: // `> /dev/dsp` truncates; a device has no size, mode or time to change
         if (!directory.writeAttributes(nodeid, this.#outView, BODY)) {
           return this.replyError(unique, ENOENT);
@@ -358,7 +383,7 @@ export class Session {
   #open(unique: number, nodeid: number, flags: number): void {
     const fh = this.#openFile(unique, nodeid, flags);
     if (fh === 0) return;
-    this.#writeOpen(BODY, fh);
+    this.#writeOpen(BODY, fh, this.#openFlags(fh));
     this.#reply(unique, abi.OpenOut.$size);
   }
 
@@ -375,11 +400,11 @@ export class Session {
     return fh;
   }
 
-  #writeOpen(
-    at: number,
-    fh: number,
-    openFlags = OPEN_FLAGS,
-  ): void {
+  #openFlags(fh: number): number {
+    return this.#files.get(fh)?.cached ? CACHED_OPEN_FLAGS : OPEN_FLAGS;
+  }
+
+  #writeOpen(at: number, fh: number, openFlags: number): void {
     setU64(this.#outView, at + abi.OpenOut.fh, fh);
     this.#outView.setUint32(at + abi.OpenOut.open_flags, openFlags, true);
     this.#outView.setUint32(at + abi.OpenOut.padding, 0, true);
@@ -407,16 +432,19 @@ export class Session {
     const offered2 = offered & abi.FUSE_INIT_EXT
       ? view.getUint32(InHeader.$size + InitIn.flags2, true)
       : 0;
-    this.canMap = (offered2 & abi.FLAGS2_DIRECT_IO_ALLOW_MMAP) !== 0;
+    this.mapping = offered2 & abi.FLAGS2_DIRECT_IO_ALLOW_MMAP ? "any" : "cached";
+    const extra = this.mapping === "cached" ? abi.FUSE_AUTO_INVAL_DATA : 0;
     this.#out.fill(0, BODY, BODY + InitOut.$size);
     out.setUint32(BODY + InitOut.major, abi.FUSE_KERNEL_VERSION, true);
     out.setUint32(BODY + InitOut.minor, abi.FUSE_KERNEL_MINOR_VERSION, true);
     out.setUint32(
       BODY + InitOut.flags,
-      offered & (abi.FUSE_BIG_WRITES | abi.FUSE_INIT_EXT),
+      offered & (abi.FUSE_BIG_WRITES | abi.FUSE_INIT_EXT | extra),
       true,
     );
     out.setUint32(BODY + InitOut.flags2, offered2 & abi.FLAGS2_DIRECT_IO_ALLOW_MMAP, true);
+    const readahead = view.getUint32(InHeader.$size + InitIn.max_readahead, true);
+    out.setUint32(BODY + InitOut.max_readahead, Math.min(readahead, MAX_TRANSFER_BYTES), true);
     out.setUint32(BODY + InitOut.max_write, MAX_TRANSFER_BYTES, true);
     out.setUint32(BODY + InitOut.time_gran, 1, true);
     this.#reply(unique, InitOut.$size);
@@ -514,6 +542,44 @@ export class Session {
     this.#notify(abi.NOTIFY_RETRIEVE, abi.NotifyRetrieveOut.$size);
   }
 
+  /** Whether `store` can be called. */
+  get canStore(): boolean {
+    return this.mapping === "any" && this.#outlets.canSendAside();
+  }
+
+  /**
+   * Changes what the page cache of a node holds. The kernel waits for the lock of each page, and
+   * whoever fills a page holds it until we answer: so it is done aside.
+   *
+   * @param length at most `MAX_TRANSFER_BYTES` of `bytes` from `start` on, copied here
+   * @param onStored called when programs that have mapped it see it, or never will
+   */
+  store(
+    nodeid: number,
+    offset: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    length: number,
+    onStored: () => void,
+  ): void {
+    const data = BODY + abi.NotifyStoreOut.$size;
+    let message = this.#spareStores.pop();
+    if (!message || message.length < data + length) message = new Uint8Array(data + length);
+    const view = new DataView(message.buffer);
+    setU64(view, BODY + abi.NotifyStoreOut.nodeid, nodeid);
+    setU64(view, BODY + abi.NotifyStoreOut.offset, offset);
+    view.setUint32(BODY + abi.NotifyStoreOut.size, length, true);
+    view.setUint32(BODY + abi.NotifyStoreOut.padding, 0, true);
+    message.set(bytes.subarray(start, start + length), data);
+    writeNotifyHeader(view, abi.NOTIFY_STORE, data + length);
+    this.#outlets.sendAside(message, data + length, (result) => {
+      this.#spareStores.push(message);
+      // No such node: it has been closed meanwhile.
+      if (result < 0 && result !== -ENOENT) this.#outlets.warn(`store: errno ${-result}`);
+      onStored();
+    });
+  }
+
   /** Forgets the retrievals of a file that closes. */
   cancelRetrievals(retriever: Retriever): void {
     for (const [unique, other] of this.#retrievals) {
@@ -523,10 +589,7 @@ export class Session {
 
   #notify(code: number, bodyBytes: number): void {
     const length = BODY + bodyBytes;
-    const view = this.#notificationView;
-    view.setUint32(OutHeader.len, length, true);
-    view.setInt32(OutHeader.error, code, true);
-    setU64(view, OutHeader.unique, 0);
+    writeNotifyHeader(this.#notificationView, code, length);
     this.#outlets.send(this.#notification, length);
   }
 
@@ -544,6 +607,12 @@ export class Session {
     setU64(view, OutHeader.unique, unique);
     this.#outlets.send(this.#out, length);
   }
+}
+
+function writeNotifyHeader(view: DataView, code: number, length: number): void {
+  view.setUint32(OutHeader.len, length, true);
+  view.setInt32(OutHeader.error, code, true);
+  setU64(view, OutHeader.unique, 0);
 }
 
 function opcodeName(opcode: number): string {

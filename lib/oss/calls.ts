@@ -81,6 +81,11 @@ function fill<T>(
   };
 }
 
+/** A call that cannot mean anything here. */
+function refused<T>(name: string, command: number, argument: StructDescription): Call<T> {
+  return { name, command, argument, run: () => -EINVAL };
+}
+
 /** A call about the recording, which fills a struct; EINVAL where there is none, as snd-pcm-oss. */
 function recording(
   name: string,
@@ -143,6 +148,13 @@ function setChannels(dsp: Dsp, channels: number): number {
   return change(dsp, isChange, (to) => to.setChannels(channels), (now) => now.channels);
 }
 
+/** Writes a count_info: bytes so far, fragments since the last call, place in the ring. */
+function countInfo({ parameters }: Dsp, info: DataView, bytes: number, blocks: number): void {
+  info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
+  info.setInt32(oss.CountInfo.blocks, blocks, true);
+  info.setInt32(oss.CountInfo.ptr, bytes % parameters.bufferBytes, true);
+}
+
 /** The calls of /dev/dsp that are not the mixer's. */
 const DSP_ROWS: readonly Call<Dsp>[] = [
   none("SNDCTL_DSP_RESET", IO("P", 0), (dsp) => dsp.reset()),
@@ -178,7 +190,9 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
   fill("SNDCTL_DSP_GETOSPACE", IOR("P", 12, 16), oss.AudioBufInfo, (dsp, info) => {
     const { fragmentBytes, fragments } = dsp.parameters;
     // A mapped ring is the program's to write to, all of it.
-    const bytes = dsp.mapped?.running ? dsp.parameters.bufferBytes : dsp.playback.freeBytes();
+    const bytes = dsp.mapping?.playback?.running
+      ? dsp.parameters.bufferBytes
+      : dsp.playback.freeBytes();
     info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
     info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
     info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
@@ -201,7 +215,7 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
     IOR("P", 15),
     (dsp) =>
       oss.DSP_CAP_DUPLEX | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI | oss.DSP_CAP_TRIGGER |
-      (dsp.mapped ? oss.DSP_CAP_MMAP : 0),
+      (dsp.mapping ? oss.DSP_CAP_MMAP : 0),
   ),
   int(
     "SNDCTL_DSP_GETTRIGGER",
@@ -211,23 +225,26 @@ const DSP_ROWS: readonly Call<Dsp>[] = [
       (dsp.outputEnabled ? oss.PCM_ENABLE_OUTPUT : 0),
   ),
   int("SNDCTL_DSP_SETTRIGGER", IOW("P", 16), (dsp, trigger) => {
-    dsp.enableOutput((trigger & oss.PCM_ENABLE_OUTPUT) !== 0);
-    dsp.enableInput((trigger & oss.PCM_ENABLE_INPUT) !== 0);
+    dsp.trigger(
+      (trigger & oss.PCM_ENABLE_OUTPUT) !== 0,
+      (trigger & oss.PCM_ENABLE_INPUT) !== 0,
+    );
     return 0;
   }),
   recording("SNDCTL_DSP_GETIPTR", IOR("P", 17, 12), oss.CountInfo, (capture, dsp, info) => {
-    const bytes = capture.capturedBytes();
-    info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
-    info.setInt32(oss.CountInfo.blocks, capture.takeBlocks(), true);
-    info.setInt32(oss.CountInfo.ptr, bytes % dsp.parameters.bufferBytes, true);
+    const mapped = dsp.mapping?.capture;
+    const follows = mapped?.inUse ? mapped : capture;
+    dsp.followsInput = true;
+    countInfo(dsp, info, follows.capturedBytes(), follows.blocks.take());
   }),
   fill("SNDCTL_DSP_GETOPTR", IOR("P", 18, 12), oss.CountInfo, (dsp, info) => {
-    const player = dsp.mapped?.running ? dsp.mapped : dsp.playback;
-    const bytes = player.playedBytes();
-    info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
-    info.setInt32(oss.CountInfo.blocks, player.takeBlocks(), true);
-    info.setInt32(oss.CountInfo.ptr, bytes % dsp.parameters.bufferBytes, true);
+    const { playback, mapping } = dsp;
+    const player = mapping?.playback?.inUse ? mapping.playback : playback;
+    countInfo(dsp, info, player.playedBytes(), player.blocks.take());
   }),
+  // We cannot be told an address to map at, and snd-pcm-oss refuses them too.
+  refused("SNDCTL_DSP_MAPINBUF", IOR("P", 19, oss.BuffmemDesc.$size), oss.BuffmemDesc),
+  refused("SNDCTL_DSP_MAPOUTBUF", IOR("P", 20, oss.BuffmemDesc.$size), oss.BuffmemDesc),
   int(
     "SNDCTL_DSP_GETODELAY",
     IOR("P", 23),

@@ -10,6 +10,7 @@ import { EIO } from "../../ffi/libc.ts";
 import type { Client } from "../backend/sink.ts";
 import type { Source, SourceStream } from "../backend/source.ts";
 import { RingBuffer } from "../buffer/ring.ts";
+import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
 
 /** What capture needs of its surroundings. */
@@ -33,6 +34,9 @@ export class Capture {
   /** How often sound was lost because the program did not read in time. */
   overruns = 0;
 
+  /** The fragments captured since the open. */
+  readonly blocks: Blocks;
+
   readonly #parameters: Parameters;
   readonly #host: CaptureHost;
   #ring: RingBuffer | undefined;
@@ -44,14 +48,13 @@ export class Capture {
   #capturedBytes = 0;
   /** Those of them that came before this start: fragments are counted from it. */
   #startBytes = 0;
-  /** Fragments completed at the last GETIPTR. */
-  #reportedBlocks = 0;
   /** Whether the program has not read anything since sound was lost: that is one overrun. */
   #late = false;
 
   constructor(parameters: Parameters, host: CaptureHost) {
     this.#parameters = parameters;
     this.#host = host;
+    this.blocks = new Blocks(parameters, () => this.capturedBytes());
   }
 
   /** Whether the source has failed: reads get EIO until a reset. */
@@ -87,18 +90,25 @@ export class Capture {
     return this.#failed || bytes >= this.#parameters.fragmentBytes;
   }
 
+  /** Whether the source gives everything at once, and so has no time of its own. */
+  get free(): boolean {
+    return this.#stream?.free ?? false;
+  }
+
+  /** Bytes captured since this recording started. */
+  recordedBytes(): number {
+    return this.capturedBytes() - this.#startBytes;
+  }
+
+  /** Where the next byte that is read lies, counted from the start of the recording. */
+  get nextBytes(): number {
+    return this.#capturedBytes - this.#startBytes - (this.#ring?.length ?? 0);
+  }
+
   /** Bytes captured since the open. */
   capturedBytes(): number {
     if (this.#running) this.#move();
     return this.#capturedBytes;
-  }
-
-  /** Fragments completed since this was last asked. */
-  takeBlocks(): number {
-    const blocks = Math.floor(this.capturedBytes() / this.#parameters.fragmentBytes);
-    const since = blocks - this.#reportedBlocks;
-    this.#reportedBlocks = blocks;
-    return Math.max(0, since);
   }
 
   /**

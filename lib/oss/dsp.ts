@@ -2,11 +2,30 @@
 
 import type { Source } from "../backend/source.ts";
 import type { PageCache } from "../buffer/mapped.ts";
+import type { Blocks } from "./blocks.ts";
 import { Capture } from "./capture.ts";
-import { MappedPlayback } from "./mapped.ts";
+import type { MappedOptions } from "./mapped_playback.ts";
+import { Mapping } from "./mapping.ts";
 import type { Mixer } from "./mixer.ts";
 import { Parameters } from "./parameters.ts";
 import { Playback, type PlaybackHost } from "./playback.ts";
+
+/** What an open can do. */
+export interface Abilities {
+  /** Whether it was opened for playing. */
+  readonly plays: boolean;
+  /** Where it records from; undefined where it does not. */
+  readonly source?: Source;
+  /** The file's page cache; undefined where it cannot be mapped. */
+  readonly pages?: PageCache;
+}
+
+/** What an open dsp needs of its surroundings. */
+export interface DspHost extends PlaybackHost {
+  readonly mappedOptions: MappedOptions;
+  /** Called when a mapping shows what was last put into it. */
+  onShown(): void;
+}
 
 /** One open of /dev/dsp; descriptors that dup(2) and fork(2) make of it share it. */
 export class Dsp {
@@ -14,21 +33,36 @@ export class Dsp {
   readonly playback: Playback;
   /** Undefined where nothing can be recorded: by the way it was opened, or for want of a source. */
   readonly capture: Capture | undefined;
+  /** Undefined where the device cannot be mapped. */
+  readonly mapping: Mapping | undefined;
 
   /** Whether SNDCTL_DSP_NONBLOCK was called: as O_NONBLOCK, whatever the descriptor says. */
   nonblocking = false;
 
-  /** Undefined where the device cannot be mapped. */
-  readonly mapped: MappedPlayback | undefined;
+  /**
+   * Whether GETIPTR has been called since the recording was triggered or read: then the program looks
+   * at a mapping, it seems, and wants to be woken once a fragment.
+   */
+  followsInput = false;
+
+  /** Whether it was opened for playing. */
+  readonly #plays: boolean;
 
   /** Whether SETTRIGGER has output enabled. */
-  #outputEnabled = true;
+  #outputEnabled: boolean;
 
-  /** @param pages the file's page cache, where it can be mapped */
-  constructor(host: PlaybackHost, readonly mixer: Mixer, source?: Source, pages?: PageCache) {
+  constructor(host: DspHost, readonly mixer: Mixer, { plays, source, pages }: Abilities) {
     this.playback = new Playback(this.parameters, host);
-    this.mapped = pages && new MappedPlayback(this.parameters, this.playback, pages, host.now);
     this.capture = source && new Capture(this.parameters, { ...host, source });
+    this.mapping = pages &&
+      new Mapping(this.parameters, plays ? this.playback : undefined, this.capture, {
+        pages,
+        options: host.mappedOptions,
+        now: host.now,
+        onShown: host.onShown,
+      });
+    this.#plays = plays;
+    this.#outputEnabled = plays;
   }
 
   /**
@@ -37,7 +71,7 @@ export class Dsp {
    * has no end to wait for: it stops.
    */
   settle(): boolean {
-    if (this.mapped?.running) this.mapped.stop();
+    this.mapping?.playback?.stop();
     this.playback.drain();
     return this.playback.drained;
   }
@@ -46,43 +80,87 @@ export class Dsp {
     return this.#outputEnabled;
   }
 
-  /** SETTRIGGER's output bit: what was written begins to play, or else the mapping does. */
-  enableOutput(enabled: boolean): void {
-    const { mapped, playback } = this;
+  /**
+   * SETTRIGGER. Output enabled: what was written begins to play, or else a mapping does. Input
+   * enabled: what was not begins to record, as in snd-pcm-oss.
+   */
+  trigger(output: boolean, input: boolean): void {
+    this.#triggerOutput(output && this.#plays);
+    if (this.capture) this.#triggerInput(this.capture, input);
+  }
+
+  #triggerOutput(enabled: boolean): void {
+    const { playback } = this;
+    const mapped = this.mapping?.touched ? this.mapping.playback : undefined;
     this.#outputEnabled = enabled;
     playback.held = !enabled;
+    if (mapped && playback.drained) mapped.inUse = true;
     if (!enabled) {
       mapped?.stop();
       playback.reset();
     } else if (!playback.drained) playback.post();
-    else if (mapped?.touched && !mapped.running) mapped.start();
+    else if (!mapped?.running) mapped?.start();
   }
 
-  /** SETTRIGGER's input bit: enabling what was not begins to record, as in snd-pcm-oss. */
-  enableInput(enabled: boolean): void {
-    const { capture } = this;
-    if (!capture || enabled === !capture.held) return;
+  #triggerInput(capture: Capture, enabled: boolean): void {
+    const { mapping } = this;
+    // What a mapping plays, another cannot record into: there is one ring.
+    const mapped = this.#outputEnabled ? undefined : mapping?.capture;
+    const starts = enabled && (capture.held || mapped?.started === false);
     capture.held = !enabled;
-    if (enabled) capture.start();
-    else capture.reset();
+    if (!mapped) mapping?.capture?.leave();
+    if (!enabled) this.followsInput = false;
+    if (!enabled) {
+      mapped?.stop();
+      return capture.reset();
+    }
+    if (!starts) return;
+    capture.start();
+    mapped?.start();
+    if (mapping?.touched) mapped?.show();
+  }
+
+  /** Fills a page that a program touches: there is a mapping. */
+  fillPage(offset: number, target: Uint8Array<ArrayBuffer>, length: number): void {
+    const { mapping } = this;
+    if (!mapping) {
+      target.fill(0, 0, length);
+      return;
+    }
+    mapping.touched = true;
+    mapping.capture?.show();
+    mapping.ring.fill(offset, target, length);
+  }
+
+  /** Read(2) was called: whoever maps the recording does not do that. */
+  leaveMappedCapture(): void {
+    this.mapping?.capture?.leave();
+    this.followsInput = false;
+  }
+
+  /** The recording's fragments as poll(2) sees them, if it is followed by GETIPTR. */
+  get followedBlocks(): Blocks | undefined {
+    const { mapping, capture } = this;
+    if (!this.followsInput) return undefined;
+    return mapping?.capture?.inUse ? mapping.capture.blocks : capture?.blocks;
   }
 
   /** Format, rate or channels have changed: both halves begin anew. */
   renew(): void {
-    this.mapped?.stop();
+    this.mapping?.stop();
     this.playback.close();
     this.capture?.close();
   }
 
   /** RESET. */
   reset(): void {
-    this.mapped?.stop();
+    this.mapping?.stop();
     this.playback.reset();
     this.capture?.reset();
   }
 
   /** Whether the fragments can change now, in both halves: nothing is in them. */
   rebuffer(): boolean {
-    return !this.mapped?.running && (this.capture?.rebuffer() ?? true) && this.playback.rebuffer();
+    return !this.mapping?.running && (this.capture?.rebuffer() ?? true) && this.playback.rebuffer();
   }
 }

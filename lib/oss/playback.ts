@@ -5,6 +5,7 @@ import { EIO } from "../../ffi/libc.ts";
 import type { Client, Sink, SinkStream } from "../backend/sink.ts";
 import { RingBuffer } from "../buffer/ring.ts";
 import { applyGain } from "../pcm/volume.ts";
+import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
 
 // The most sound that is moved to the sink at once: a mix waits for its slowest stream.
@@ -38,6 +39,9 @@ export class Playback {
   /** Whether SETTRIGGER holds the sound back, however much is written. */
   held = false;
 
+  /** The fragments played since the open. */
+  readonly blocks: Blocks;
+
   readonly #parameters: Parameters;
   readonly #host: PlaybackHost;
   #ring: RingBuffer | undefined;
@@ -49,8 +53,6 @@ export class Playback {
   #startMs = Infinity;
   /** Bytes that have left the ring for the sink since the open. */
   #playedBytes = 0;
-  /** Fragments completed at the last GETOPTR. */
-  #reportedBlocks = 0;
   #failed = false;
   /** Whether `dueMs` is the end of a step, not of what there is to play. */
   #stepIsWhole = false;
@@ -58,6 +60,7 @@ export class Playback {
   constructor(parameters: Parameters, host: PlaybackHost) {
     this.#parameters = parameters;
     this.#host = host;
+    this.blocks = new Blocks(parameters, () => this.playedBytes());
   }
 
   /** Whether the sink has failed: writes get EIO until a reset. */
@@ -103,14 +106,6 @@ export class Playback {
   /** Bytes played since the open. */
   playedBytes(): number {
     return this.#playedBytes + this.#dueBytes();
-  }
-
-  /** Fragments completed since this was last asked. */
-  takeBlocks(): number {
-    const blocks = Math.floor(this.playedBytes() / this.#parameters.fragmentBytes);
-    const since = blocks - this.#reportedBlocks;
-    this.#reportedBlocks = blocks;
-    return Math.max(0, since);
   }
 
   // What the sink's clock has played of the ring, though it has not been moved there yet.

@@ -5,15 +5,26 @@ const SOURCES = ["fuse_server", "client", "load"] as const;
 /** Paths of the compiled programs. */
 export type Programs = Readonly<Record<typeof SOURCES[number], string>>;
 
-/** Compiles the programs into a folder. */
+/**
+ * Compiles NAME.c into a folder.
+ *
+ * @returns the program's path
+ */
+export async function compile(name: string, folder: string): Promise<string> {
+  const program = `${folder}/${name}`;
+  const source = `${import.meta.dirname}/${name}.c`;
+  const { success, stderr } = await new Deno.Command("cc", {
+    args: [
+      ...["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"],
+      ...["-o", program, source],
+    ],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return program;
+}
+
+/** Compiles the programs of the parts that have no file of their own into a folder. */
 export async function build(folder: string): Promise<Programs> {
-  const paths = Object.fromEntries(SOURCES.map((name) => [name, `${folder}/${name}`]));
-  await Promise.all(SOURCES.map(async (name) => {
-    const source = `${import.meta.dirname}/${name}.c`;
-    const { success, stderr } = await new Deno.Command("cc", {
-      args: ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", paths[name], source],
-    }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr));
-  }));
-  return paths as Programs;
+  const paths = await Promise.all(SOURCES.map((name) => compile(name, folder)));
+  return Object.fromEntries(SOURCES.map((name, i) => [name, paths[i]])) as Programs;
 }

@@ -24,7 +24,8 @@ export function isSlow({ ratio, limit }: Row): boolean {
   return limit !== undefined && ratio > limit;
 }
 
-async function output<T>(program: string, ...args: (string | number)[]): Promise<T> {
+/** Runs a program and takes the JSON that it prints. */
+export async function output<T>(program: string, ...args: (string | number)[]): Promise<T> {
   const { success, stdout, stderr } = await new Deno.Command(program, { args: args.map(String) })
     .output();
   if (!success) throw new Error(`${program}: ${new TextDecoder().decode(stderr)}`);
@@ -32,17 +33,17 @@ async function output<T>(program: string, ...args: (string | number)[]): Promise
 }
 
 /**
- * The words before a program that keep it on one processor. Where the scheduler is free to choose,
+ * The words before a program that keep it on these processors. Where the scheduler is free to choose,
  * a call takes one or two wake-ups between processors, and their time, which is most of the whole,
  * depends on what it chose.
  */
-export function pinned(processor: number): string[] {
-  return ["taskset", "--cpu-list", String(processor)];
+export function pinned(...processors: number[]): string[] {
+  return ["taskset", "--cpu-list", processors.join(",")];
 }
 
-/** Keeps a running process, which may have looked how many processors there are, on one of them. */
-export async function pin(pid: number, processor: number): Promise<void> {
-  const args = ["--all-tasks", "--pid", "--cpu-list", String(processor), String(pid)];
+/** Keeps a running process, which may have looked how many processors there are, on some of them. */
+export async function pin(pid: number, ...processors: number[]): Promise<void> {
+  const args = ["--all-tasks", "--pid", "--cpu-list", processors.join(","), String(pid)];
   const { success, stderr } = await new Deno.Command("taskset", { args }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
@@ -100,8 +101,15 @@ export interface Server extends AsyncDisposable {
   readonly readyMs: number;
 }
 
-/** Starts `ossp run` with these options and waits until its devices are there. */
-export async function startOssp(...options: string[]): Promise<Server> {
+/**
+ * Starts `ossp run` with these options and waits until its devices are there.
+ *
+ * @param onLine takes each line that it says after that
+ */
+export async function startOssp(
+  options: readonly string[],
+  onLine: (line: string) => void = console.error,
+): Promise<Server> {
   const startMs = performance.now();
   const main = new URL("../../main.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
@@ -120,7 +128,7 @@ export async function startOssp(...options: string[]): Promise<Server> {
   const rest = lines.closed.catch(() => {});
   void (async () => {
     for (let line = await lines.read(); !line.done; line = await lines.read()) {
-      console.error(line.value);
+      onLine(line.value);
     }
   })();
   return {

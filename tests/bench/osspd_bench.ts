@@ -17,7 +17,7 @@ const [client] = Deno.args;
 const rows: Row[] = [];
 {
   await using osspd = await startOsspd();
-  await using _ossp = await startOssp("--frontend", "cuse", "--adsp", "", "--sink", "null");
+  await using _ossp = await startOssp(["--frontend", "cuse", "--adsp", "", "--sink", "null"]);
   const devices = ["/dev/dsp", osspd.dsp] as const;
   for (const [what, kind, rounds, limit] of CASES) {
     rows.push({ what, limit, ...await compare([], client, kind, rounds, devices) });

@@ -7,6 +7,7 @@
 // each file, 20,000 page faults, which in a user-mode kernel take 4 s: better few files than many.
 
 import { assertNotEquals } from "@std/assert";
+import { compile } from "../compile.ts";
 import { parseJunit, type TestResult } from "./junit.ts";
 import { bootUml, umlMissing } from "./uml.ts";
 
@@ -33,6 +34,7 @@ async function runInside(files: string[]): Promise<FileResult[]> {
   const outputs = new Map(files.map((file) => [file, [] as string[]]));
   let current: string[] = [];
   try {
+    await compile("native/mmap_client.c", exchange);
     const { status } = await bootUml({
       script: `for file in ${files.join(" ")}; do
         echo "== $file"

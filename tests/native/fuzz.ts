@@ -7,8 +7,8 @@
 import { DSP_CALLS } from "../../lib/oss/calls.ts";
 import { IOR } from "../../lib/oss/soundcard.ts";
 import { fuzzRandom, type Random } from "../random.ts";
+import { compile } from "../compile.ts";
 
-const SOURCE = new URL("fuzz_client.c", import.meta.url).pathname;
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
 const SAMPLE_MS = 25;
@@ -43,19 +43,9 @@ export interface FuzzReport {
   readonly anonymousKb: readonly [first: number, last: number];
 }
 
-/**
- * Compiles the client into a folder.
- *
- * @returns its path
- * @throws {Error} with what the compiler says
- */
-export async function compileFuzzClient(folder: string): Promise<string> {
-  const client = `${folder}/fuzz_client`;
-  const { success, stderr } = await new Deno.Command("cc", {
-    args: ["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", client, SOURCE],
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return client;
+/** Compiles the client into a folder; returns its path. */
+export function compileFuzzClient(folder: string): Promise<string> {
+  return compile("native/fuzz_client.c", folder, "-pthread");
 }
 
 /** Runs the client once. */

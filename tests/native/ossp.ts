@@ -4,6 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { parseWav } from "../../lib/pcm/wav.ts";
+import { compile } from "../compile.ts";
 
 /** The words that run ossp from its sources; a subcommand follows. */
 export const OSSP: readonly string[] = [
@@ -65,13 +66,8 @@ export class Scratch implements AsyncDisposable {
   }
 
   /** Compiles client.c, or another C program of this folder; returns the path of the program. */
-  async client(name = "client"): Promise<string> {
-    const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
-    const path = `${this.path}/${name}`;
-    const args = ["-Wall", "-Wextra", "-Werror", "-o", path, source];
-    const { success, stderr } = await new Deno.Command("cc", { args }).output();
-    assert(success, new TextDecoder().decode(stderr));
-    return path;
+  client(name = "client"): Promise<string> {
+    return compile(`native/${name}.c`, this.path);
   }
 
   /** The mounts in this namespace that a run has made in the folder or on /dev. */

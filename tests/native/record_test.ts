@@ -153,6 +153,15 @@ Deno.test({
         await program([...words, "-t", "0.5", "-f", "s16le", "ffmpeg"]);
         assertLoop(Deno.readFileSync(`${path}/ffmpeg`), stereo, 20000 * 4);
       },
+      async "GStreamer"() {
+        if (!available("gst-launch-1.0")) return;
+        // A buffer is 1024 bytes: the power of two within the 10 ms that it asks for.
+        const source = ["osssrc", `device=${highDsp}`, "num-buffers=100"];
+        const caps = "audio/x-raw,format=S16LE,rate=44100,channels=2";
+        const words = ["gst-launch-1.0", "-q", ...source, "!", caps, "!"];
+        await program([...words, "filesink", "location=gstreamer"]);
+        assertLoop(Deno.readFileSync(`${path}/gstreamer`), stereo, 100 * 1024);
+      },
       async "ossp record, for a time"() {
         await program([...record, highDsp, "--rate", "44100", "--seconds", "0.7", "time.wav"]);
         const heard = samplesOf(`${path}/time.wav`);

@@ -1,11 +1,12 @@
 // The boot of the emulated kernel itself, and the mapping client against the kernel's own OSS.
 
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { noise } from "../programs.ts";
 import { bootQemu, QemuError, qemuMissing } from "./qemu.ts";
+import { compile } from "../compile.ts";
 
 const TIMEOUT_SECONDS = 120;
-const CLIENT = new URL("../native/mmap_client.c", import.meta.url).pathname;
+const CLIENT = "native/mmap_client.c";
 
 const ignore = qemuMissing() !== undefined && Deno.env.get("CI") !== "true";
 
@@ -27,12 +28,6 @@ function indexOf(whole: Uint8Array, part: Uint8Array): number {
     if (length === part.length) return start;
   }
   return -1;
-}
-
-async function compileClient(folder: string): Promise<void> {
-  const words = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-o", `${folder}/client`];
-  const { success, stderr } = await new Deno.Command("gcc", { args: [...words, CLIENT] }).output();
-  assertEquals(success, true, new TextDecoder().decode(stderr));
 }
 
 /** How many of this machine's processes have a word on their command line. */
@@ -77,7 +72,7 @@ Deno.test({
   fn: async () => {
     await using scratch = new Scratch();
     const { path } = scratch;
-    await compileClient(path);
+    await compile(CLIENT, path);
     const second = 48000 * 4;
     const sound = new Uint8Array(second + 1000 * 4);
     for (let start = 0; start < sound.length; start += 65536) {
@@ -87,9 +82,9 @@ Deno.test({
     const format = "S16_LE 48000 2 11 8";
     const { status, output } = await bootQemu({
       script: `cd ${path}
-        ./client /dev/adsp1 ${format} recorded --record ${2 * second} &
+        ./mmap_client /dev/adsp1 ${format} recorded --record ${2 * second} &
         sleep 0.3
-        ./client /dev/dsp1 ${format} sound && wait $!`,
+        ./mmap_client /dev/dsp1 ${format} sound && wait $!`,
       folders: [path],
       timeoutSeconds: TIMEOUT_SECONDS,
     });
@@ -101,25 +96,71 @@ Deno.test({
   },
 });
 
+/** A line of the client's log: what GETOPTR said, and when after the trigger. */
+interface Look {
+  readonly ms: number;
+  readonly bytes: number;
+  readonly blocks: number;
+  readonly ptr: number;
+}
+
+async function readLog(path: string): Promise<Look[]> {
+  return (await Deno.readTextFile(path)).trim().split("\n").map((line) => {
+    const [ms, bytes, blocks, ptr] = line.split(" ").map(Number);
+    return { ms, bytes, blocks, ptr };
+  });
+}
+
+/** What holds of the pointers of any OSS: the kernel's and ours must both pass. */
+function assertShape(who: string, looks: Look[], ringBytes: number, fragmentBytes: number): void {
+  const frameBytes = 4;
+  const bytesPerMs = 48 * frameBytes;
+  let before: Look = { ms: 0, bytes: 0, blocks: 0, ptr: 0 };
+  let blocks = 0;
+  for (const look of looks) {
+    const at = `${who} at ${look.ms} ms`;
+    assert(look.bytes >= before.bytes, `${at}: ${look.bytes} bytes after ${before.bytes}`);
+    assertEquals(look.ptr, look.bytes % ringBytes, `${at}: ptr`);
+    assertEquals(look.ptr % frameBytes, 0, `${at}: a part of a frame`);
+    blocks += look.blocks;
+    const completed = Math.floor(look.bytes / fragmentBytes);
+    assert(Math.abs(blocks - completed) <= 1, `${at}: ${blocks} blocks, ${completed} completed`);
+    before = look;
+  }
+  const { bytes, ms } = before;
+  assert(Math.abs(bytes - ms * bytesPerMs) < 2 * ringBytes, `${who}: ${bytes} bytes in ${ms} ms`);
+  // Fine grained: not only at the ends of fragments.
+  const within = looks.filter((look) => look.bytes % fragmentBytes !== 0).length;
+  assert(within > looks.length / 2, `${who}: ${within} of ${looks.length} within a fragment`);
+}
+
 Deno.test({
-  name: "the same client is heard to the bit through ossp on that kernel",
+  name:
+    "the same client is heard to the bit through ossp there, and its pointers go as the kernel's",
   ignore,
   fn: async () => {
     await using scratch = new Scratch();
     const { path } = scratch;
-    await compileClient(path);
-    const sound = noise(96_000, 3);
+    const client = await compile(CLIENT, path);
+    const [shift, fragments] = [13, 8];
+    const sound = noise(10 * 48000 * 4, 3);
     await Deno.writeFile(`${path}/sound`, sound);
+    const ring = `S16_LE 48000 2 ${shift} ${fragments} ${path}/sound`;
     const { status, output } = await bootQemu({
-      script: `deno run -A main.ts run --frontend fuse --sink raw:${path}/heard-%n -- \\
-        ${path}/client /dev/dsp S16_LE 48000 2 13 8 ${path}/sound`,
+      script: `${client} /dev/dsp ${ring} --log ${path}/kernel.log &&
+        deno run -A main.ts run --frontend fuse --sink raw:${path}/heard-%n -- \\
+        ${client} /dev/dsp ${ring} --log ${path}/ossp.log`,
       folders: [path],
       timeoutSeconds: TIMEOUT_SECONDS,
     });
     assertEquals(status, 0, output);
     assertStringIncludes(output, `"late_refills":0`);
     const heard = await Deno.readFile(`${path}/heard-1`);
-    assertEquals(indexOf(heard, sound), 0, output);
+    assertEquals(sound.findIndex((byte, i) => byte !== heard[i]), -1, output);
+    for (const who of ["kernel", "ossp"]) {
+      const looks = await readLog(`${path}/${who}.log`);
+      assertShape(who, looks, fragments << shift, 1 << shift);
+    }
   },
 });
 

@@ -150,9 +150,9 @@ Deno.test("an overrun leaves frames whole that no fragment is a number of", () =
 Deno.test("GETIPTR's blocks are those since the last call", () => {
   const { at, read } = harness();
   read(1, 0);
-  assertEquals(at(35).takeBlocks(), 2);
-  assertEquals(at(40).takeBlocks(), 0);
-  assertEquals(at(100).takeBlocks(), 4);
+  assertEquals(at(35).blocks.take(), 2);
+  assertEquals(at(40).blocks.take(), 0);
+  assertEquals(at(100).blocks.take(), 4);
 });
 
 Deno.test("RESET forgets; the next read starts anew, and its fragments count from there", () => {

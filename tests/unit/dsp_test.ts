@@ -20,9 +20,11 @@ function harness() {
       warn(message) {
         throw new Error(message);
       },
+      mappedOptions: { leadMs: undefined, silence: false },
+      onShown() {},
     },
     mixer,
-    new SilentSource("real"),
+    { plays: true, source: new SilentSource("real") },
   );
   const calls = new Map([...DSP_CALLS.values()].map((call) => [call.name, call]));
   /** Makes a call with an int; returns that int as it comes back. */

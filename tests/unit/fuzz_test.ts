@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT } from "../../ffi/libc.ts";
+import { ENOENT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT } from "../../ffi/libc.ts";
 import { NullSink } from "../../lib/backend/null.ts";
 import { ToneSource } from "../../lib/backend/tone.ts";
 import { type DeviceHost, DspDevice } from "../../lib/device/dsp.ts";
@@ -98,6 +98,8 @@ class Kernel {
   successes = 0;
   /** How many requests were parked. */
   parkings = 0;
+  /** How often something was to be shown in a mapping. */
+  stores = 0;
 
   readonly clock: ClockKind;
   readonly #random: Random;
@@ -112,7 +114,10 @@ class Kernel {
   readonly #nodes: number[] = [];
   /** What the session has asked the page cache for. */
   readonly #retrievals: { unique: number; offset: number; size: number }[] = [];
+  /** Stores that the kernel has not made yet. */
+  readonly #stores: ((result: number) => void)[] = [];
   readonly turnClock = new TurnClock();
+  readonly #canStore: boolean;
   #length = 0;
   #unique = 0;
 
@@ -128,7 +133,12 @@ class Kernel {
       schedule: this.schedule,
       clock: this.turnClock,
       maxStreams: MAX_STREAMS,
-      warn: (message) => assert(false, message),
+      mappedOptions: {
+        leadMs: random.pick([undefined, 0, 20, 10_000]),
+        silence: random.chance(0.3),
+      },
+      mapsAlways: random.chance(0.5),
+      log: (level, message) => assert(level !== "warn", message),
     };
     this.dsp = new DspDevice("dsp", host);
     let serving: Serving;
@@ -138,10 +148,15 @@ class Kernel {
     } else serving = { device: this.dsp, major: 14, minor: 3 };
     this.session = new Session(serving, {
       send: (buffer, length) => this.#take(buffer, length),
+      canSendAside: () => this.#canStore,
+      sendAside: (buffer, length, onSent) => this.#takeStore(buffer, length, onSent),
       warn: (message) =>
         assert(!/left without|Error|\n/.test(message), `after ${this.requests}: ${message}`),
     });
-    this.session.canMap = frontend === "fuse" && random.chance(0.7);
+    this.session.mapping = frontend === "fuse"
+      ? random.pick(["any", "any", "cached", undefined])
+      : undefined;
+    this.#canStore = random.chance(0.7);
   }
 
   /** A number of random requests and passages of time, then everything is given back. */
@@ -213,6 +228,28 @@ class Kernel {
       case Opcode.CUSE_INIT:
         assert(bytes > abi.CuseInitOut.$size);
         break;
+    }
+  }
+
+  #takeStore(
+    buffer: Uint8Array<ArrayBuffer>,
+    length: number,
+    onSent: (result: number) => void,
+  ): void {
+    const view = new DataView(buffer.buffer, buffer.byteOffset, length);
+    assertEquals(view.getUint32(OutHeader.len, true), length);
+    assertEquals(view.getInt32(OutHeader.error, true), abi.NOTIFY_STORE);
+    const body = OutHeader.$size;
+    const size = view.getUint32(body + abi.NotifyStoreOut.size, true);
+    assertEquals(length, body + abi.NotifyStoreOut.$size + size);
+    this.stores++;
+    this.#stores.push(onSent);
+  }
+
+  /** The kernel makes some of the stores that it was asked for, or finds their node gone. */
+  #completeStores(): void {
+    for (const onSent of this.#stores.splice(0, this.#random.below(3))) {
+      onSent(this.#random.chance(0.9) ? 1 : -ENOENT);
     }
   }
 
@@ -528,6 +565,7 @@ class Kernel {
   #runAt(ms: number): void {
     this.#time.nowMs = Math.max(ms, this.#time.nowMs);
     this.turnClock.next();
+    this.#completeStores();
     this.schedule.run(this.#time.nowMs);
     assertEquals(this.#asked.size, this.session.parkedRequests);
   }
@@ -551,6 +589,7 @@ class Kernel {
     for (let i = 0; i < MOST_TURNS && this.schedule.nextMs < Infinity; i++) {
       this.#runAt(i % 16 === 0 ? this.#time.nowMs + LONGEST_MS : this.schedule.nextMs);
     }
+    while (this.#stores.length > 0) this.#completeStores();
     assertEquals(this.schedule.nextMs, Infinity, "something is always due");
     assertEquals(this.session.parkedRequests, 0, "parked for ever");
     assertEquals(this.session.openFiles, 0);

@@ -155,11 +155,11 @@ Deno.test("RESET forgets what was not played", () => {
 Deno.test("GETOPTR's blocks are those since the last call", () => {
   const { write, run, at } = harness();
   write(64, 0);
-  assertEquals(at(0).takeBlocks(), 0);
-  assertEquals(at(35).takeBlocks(), 2);
-  assertEquals(at(40).takeBlocks(), 0);
+  assertEquals(at(0).blocks.take(), 0);
+  assertEquals(at(35).blocks.take(), 2);
+  assertEquals(at(40).blocks.take(), 0);
   run(64);
-  assertEquals(at(100).takeBlocks(), 2);
+  assertEquals(at(100).blocks.take(), 2);
 });
 
 Deno.test("a sink without a clock takes everything at once", () => {

@@ -32,6 +32,8 @@ function harness(file: Partial<OpenFile> = {}) {
         body: new DataView(copy.buffer, OutHeader.$size),
       });
     },
+    canSendAside: () => false,
+    sendAside() {},
     warn: (message) => warnings.push(message),
   });
   const bytes = new Uint8Array(REQUEST_BUFFER_BYTES);

@@ -1,13 +1,27 @@
 // Playback from a mapping: the ring of fragments lies in the program's memory, the program writes
 // ahead of the pointer that GETOPTR tells it, and we fetch each fragment shortly before its time.
 
-import { MappedRing, type PageCache } from "../buffer/mapped.ts";
+import type { MappedRing } from "../buffer/mapped.ts";
+import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Playback } from "./playback.ts";
 
-// A fragment is fetched this long before it is to be heard, or half a fragment if that is shorter: as
-// late as a loop that may be busy can afford, for games write just ahead of the pointer.
-const LEAD_MS = 4;
+/**
+ * How long before it is to be heard a fragment is fetched, or half a fragment if that is shorter: as
+ * late as a loop that may be busy can afford, for games write just ahead of the pointer.
+ */
+export const DEFAULT_LEAD_MS = 4;
+
+// What it grows to on a machine that is too busy for that.
+const MOST_LEAD_MS = 64;
+
+/** How a mapped ring is played. */
+export interface MappedOptions {
+  /** How long before its time a fragment is fetched, in milliseconds; undefined for the default. */
+  readonly leadMs: number | undefined;
+  /** Whether what has been fetched becomes silence: what is not fed again is not heard again. */
+  readonly silence: boolean;
+}
 
 /** A mapped ring that plays while it is triggered. Times are milliseconds. */
 export class MappedPlayback {
@@ -17,13 +31,20 @@ export class MappedPlayback {
   /** Whether somebody wants to be woken at the end of the next fragment. */
   wakesWanted = false;
 
+  /** Whether GETOPTR tells of the mapping: it was triggered, and write(2) not called since. */
+  inUse = false;
+
+  /** The fragments that have been heard since the start. */
+  readonly blocks: Blocks;
+
   readonly #parameters: Parameters;
   readonly #playback: Playback;
-  readonly #cache: PageCache;
+  readonly #ringOf: () => MappedRing;
+  readonly #options: MappedOptions;
   readonly #now: () => number;
   #ring: MappedRing | undefined;
-  #touched = false;
-  #running = false;
+  /** The lead when none is asked for: it grows when a fragment came too late. */
+  #ownLeadMs = DEFAULT_LEAD_MS;
   /** When the first frame was given to the sink; Infinity before. */
   #startMs = Infinity;
   /** Bytes asked for, and given to the playback, since the start. */
@@ -31,60 +52,53 @@ export class MappedPlayback {
   #fedBytes = 0;
   /** What the playback had played before the start. */
   #baseBytes = 0;
-  #reportedBlocks = 0;
-  #polledBlocks = 0;
 
-  constructor(parameters: Parameters, playback: Playback, cache: PageCache, now: () => number) {
+  /** @param ringOf makes the ring that fits the parameters, or gives the one that is there */
+  constructor(
+    parameters: Parameters,
+    playback: Playback,
+    ringOf: () => MappedRing,
+    now: () => number,
+    options: MappedOptions,
+  ) {
     this.#parameters = parameters;
     this.#playback = playback;
-    this.#cache = cache;
+    this.#ringOf = ringOf;
     this.#now = now;
-  }
-
-  /** Whether a program has touched the mapping: there is one. */
-  get touched(): boolean {
-    return this.#touched;
+    this.#options = options;
+    this.blocks = new Blocks(parameters, () => this.playedBytes());
   }
 
   get running(): boolean {
-    return this.#running;
-  }
-
-  /** The ring; its size is that of all fragments. */
-  get ring(): MappedRing {
-    const { bufferBytes, format } = this.#parameters;
-    if (this.#ring?.size !== bufferBytes) {
-      this.#ring = new MappedRing(bufferBytes, this.#cache);
-      this.#ring.clear((bytes, start, length) => format.silence(bytes, start, length));
-    }
-    return this.#ring;
-  }
-
-  /** Fills a page that the program touches. */
-  fill(offset: number, target: Uint8Array<ArrayBuffer>, length: number): void {
-    this.#touched = true;
-    this.ring.fill(offset, target, length);
+    return this.#ring !== undefined;
   }
 
   /** SETTRIGGER: plays from the ring's start. */
   start(): void {
     this.stop();
     this.#baseBytes = this.#playback.playedBytes();
-    this.#running = true;
+    this.#ring = this.#ringOf();
+    this.#ring.restart();
     this.pump();
   }
 
   /** SETTRIGGER without output, RESET, close: what is not heard yet is not heard any more. */
   stop(): void {
-    if (this.#running) {
-      this.#ring?.cancel();
+    if (this.#ring) {
+      this.#ring.cancel();
       this.#playback.reset();
     }
-    this.#running = false;
+    this.#ring = undefined;
     this.#startMs = Infinity;
     this.#fetchedBytes = this.#fedBytes = 0;
-    this.#reportedBlocks = this.#polledBlocks = 0;
+    this.blocks.reset();
     this.dueMs = Infinity;
+  }
+
+  /** Write(2) was called, a sign that it has been unmapped, which nobody tells us. */
+  leave(): void {
+    this.stop();
+    this.inUse = false;
   }
 
   /** Bytes heard since the start; no further than what has been fetched. */
@@ -97,40 +111,25 @@ export class MappedPlayback {
     return Math.max(0, Math.min(frames * frameBytes, this.#fedBytes));
   }
 
-  get #blocks(): number {
-    return Math.floor(this.playedBytes() / this.#parameters.fragmentBytes);
-  }
-
-  /** Fragments completed since this was last asked. */
-  takeBlocks(): number {
-    const blocks = this.#blocks;
-    const since = blocks - this.#reportedBlocks;
-    this.#reportedBlocks = blocks;
-    return since;
-  }
-
-  /** Whether a fragment has ended since poll(2) last said so. */
-  readyToPoll(): boolean {
-    return this.#blocks > this.#polledBlocks;
-  }
-
-  /** Poll(2) has said so. */
-  polled(): void {
-    this.#polledBlocks = this.#blocks;
-  }
-
   /** When so many bytes will have been heard. */
   #timeOf(bytes: number): number {
     const ahead = bytes - this.playedBytes();
     return this.#now() + ahead * 1000 / this.#parameters.bytesPerSecond;
   }
 
+  get #leadMs(): number {
+    const { fragmentBytes, bufferBytes, bytesPerSecond } = this.#parameters;
+    const { leadMs } = this.#options;
+    const most = (leadMs === undefined ? fragmentBytes : bufferBytes) / 2;
+    return Math.min(leadMs ?? this.#ownLeadMs, most * 1000 / bytesPerSecond);
+  }
+
   /** Fetches the next fragment if it is time; to be called at `dueMs`, and harmless at any time. */
   pump(): void {
-    if (!this.#running) return;
-    const { fragmentBytes, bytesPerSecond } = this.#parameters;
-    const lead = Math.min(LEAD_MS, fragmentBytes * 500 / bytesPerSecond);
-    const { ring } = this;
+    const ring = this.#ring;
+    if (!ring) return;
+    const { fragmentBytes } = this.#parameters;
+    const lead = this.#leadMs;
     const isFirst = this.#fetchedBytes === 0;
     if (!ring.busy && (isFirst || this.#now() >= this.#timeOf(this.#fetchedBytes) - lead)) {
       ring.fetch(this.#fetchedBytes % ring.size, fragmentBytes, this.#feed);
@@ -138,15 +137,22 @@ export class MappedPlayback {
     }
     this.dueMs = ring.busy ? Infinity : this.#timeOf(this.#fetchedBytes) - lead;
     if (this.wakesWanted && this.#startMs !== Infinity) {
-      const nextBlock = (this.#blocks + 1) * fragmentBytes;
+      const nextBlock = (this.blocks.completed + 1) * fragmentBytes;
       this.dueMs = Math.min(this.dueMs, this.#timeOf(nextBlock));
     }
   }
 
-  readonly #feed = (bytes: Uint8Array<ArrayBuffer>, offset: number, length: number): void => {
-    this.#playback.write(bytes, offset, length);
+  readonly #feed = (bytes: Uint8Array<ArrayBuffer>, start: number, length: number): void => {
+    const isLate = this.#fedBytes > 0 && !this.#playback.free && this.#playback.queuedBytes() <= 0;
+    if (isLate) this.#ownLeadMs = Math.min(2 * this.#ownLeadMs, MOST_LEAD_MS);
+    this.#playback.write(bytes, start, length);
     this.#fedBytes += length;
     if (this.#startMs === Infinity) this.#startMs = this.#now();
+    const ring = this.#ring!;
+    if (this.#options.silence && ring.canShow) {
+      this.#parameters.format.silence(ring.bytes, (this.#fedBytes - length) % ring.size, length);
+      ring.show(this.#fedBytes);
+    }
     this.pump();
   };
 }
