@@ -46,8 +46,8 @@ export const AudioBufInfo = struct("audio_buf_info", {
 /** GETOPTR, GETIPTR. */
 export const CountInfo = struct("count_info", { bytes: "i32", blocks: "i32", ptr: "i32" });
 
-/** MAPINBUF, MAPOUTBUF; the pointer is as long as the program's. */
-export const BuffmemDesc = struct("buffmem_desc", { buffer: "u64", size: "i32", padding: "u32" });
+/** MAPINBUF, MAPOUTBUF of a 64-bit program: a pointer, and an int with its padding. */
+export const BuffmemDesc = struct("buffmem_desc", { buffer: "u64", size: 8 });
 
 /** SOUND_MIXER_INFO. */
 export const MixerInfo = struct("mixer_info", {
