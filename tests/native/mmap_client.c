@@ -12,10 +12,13 @@
 //   --log FILE       one line a look: time since the trigger in ms, then GETOPTR's or GETIPTR's
 //                    bytes, blocks and ptr
 //   --write-first    try write() before the mapping, with it, and after it
+//   --page-out       at each look have the kernel write every other page of the ring back and drop
+//                    it, as it does when memory is short
 //
 // Standard output is one line of JSON. Lengths are in bytes; min_lead_bytes is the least sound found
 // ahead of the play pointer, or the least room found ahead of the recording one; a refill is late if
-// the pointer got there first. A write's result is a count, or an errno negated.
+// the pointer got there first. A write's result is a count, or an errno negated. pages_out counts
+// the pages that were there and then were not.
 //
 // Exit status: 0 done, late or not; 1 a call failed, or the pointer stood still; 2 usage;
 // 3 GETCAPS does not claim DSP_CAP_MMAP and DSP_CAP_TRIGGER; 4 mmap() was refused.
@@ -65,7 +68,7 @@ static struct {
 	long long ahead; // bytes, 0 for the default
 	long long tick_ms;
 	FILE *log; // may be NULL
-	bool write_first;
+	bool write_first, page_out;
 } options = { .tick_ms = 5 };
 
 /*
@@ -85,6 +88,7 @@ static struct {
 	long looks, refills, late, disagreements; // of ptr with bytes, modulo the ring
 	long long min_lead;
 	long writes[3];
+	long pages_out;
 } seen = { .min_lead = INT64_MAX };
 
 static void __attribute__((noreturn, format(printf, 2, 3)))
@@ -235,6 +239,31 @@ static void put(const unsigned char *sound, long long sound_length, long long fr
 	}
 }
 
+static bool is_present(unsigned char *page)
+{
+	unsigned char present;
+	if (mincore(page, 1, &present) < 0) fail(FAILED, "mincore: %s", strerror(errno));
+	return present & 1;
+}
+
+static void page_out(void)
+{
+	long size = getpagesize();
+	for (long at = 0; at < ring.length; at += 2 * size) {
+		if (!is_present(ring.bytes + at)) continue;
+		// Only a clean page is dropped. msync() would bring an fsync with it.
+		if (sync_file_range(ring.fd, at, size,
+		                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+		                            SYNC_FILE_RANGE_WAIT_AFTER) < 0) {
+			fail(FAILED, "sync_file_range: %s", strerror(errno));
+		}
+		if (madvise(ring.bytes + at, size, MADV_PAGEOUT) < 0) {
+			fail(FAILED, "madvise: %s", strerror(errno));
+		}
+		seen.pages_out += !is_present(ring.bytes + at);
+	}
+}
+
 static void play(const unsigned char *sound, long long length)
 {
 	if (options.ahead > ring.length) fail(USAGE, "--ahead is more than the ring's %lld", ring.length);
@@ -257,6 +286,7 @@ static void play(const unsigned char *sound, long long length)
 			filled = target;
 			seen.refills++;
 		}
+		if (options.page_out) page_out();
 		tick();
 	}
 	trigger(0);
@@ -354,7 +384,8 @@ static void read_options(int count, char **words)
 {
 	if (count < 8) {
 		fail(USAGE, "mmap_client DEVICE FORMAT RATE CHANNELS FRAGMENT_SHIFT FRAGMENTS FILE "
-		            "[--record BYTES] [--ahead BYTES] [--tick MS] [--log FILE] [--write-first]");
+		            "[--record BYTES] [--ahead BYTES] [--tick MS] [--log FILE] [--write-first] "
+		            "[--page-out]");
 	}
 	options.device = words[1];
 	options.format = find_format(words[2]);
@@ -369,6 +400,10 @@ static void read_options(int count, char **words)
 			options.write_first = true;
 			continue;
 		}
+		if (strcmp(name, "--page-out") == 0) {
+			options.page_out = true;
+			continue;
+		}
 		const char *value = words[++i];
 		if (!value) fail(USAGE, "no such option, or it has no value: %s", name);
 		if (strcmp(name, "--record") == 0) options.record = number(name, value, 1, INT64_MAX);
@@ -379,7 +414,9 @@ static void read_options(int count, char **words)
 			if (!options.log) fail(FAILED, "%s: %s", value, strerror(errno));
 		} else fail(USAGE, "no such option: %s", name);
 	}
-	if (options.record && options.write_first) fail(USAGE, "--write-first goes with playing");
+	if (options.record && (options.write_first || options.page_out)) {
+		fail(USAGE, "--write-first and --page-out go with playing");
+	}
 }
 
 int main(int count, char **words)
@@ -398,6 +435,7 @@ int main(int count, char **words)
 	if (options.write_first) {
 		printf(",\"writes\":[%ld,%ld,%ld]", seen.writes[0], seen.writes[1], seen.writes[2]);
 	}
+	if (options.page_out) printf(",\"pages_out\":%ld", seen.pages_out);
 	printf("}\n");
 	return DONE;
 }
