@@ -17,6 +17,13 @@ function check(holds: boolean, message: string, msg?: string): asserts holds {
   if (!holds) throw new AssertionError(msg ? `${message}: ${msg}` : message);
 }
 
+// node:assert takes minutes to show how arrays of this length differ.
+const LONG = 5000;
+
+function isLong(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && "length" in value && (value.length as number) > LONG;
+}
+
 /** The condition holds. */
 export function assert(expr: unknown, msg = ""): asserts expr {
   check(Boolean(expr), "assertion failed", msg);
@@ -29,6 +36,12 @@ export function fail(msg?: string): never {
 
 /** Both are equal in type and content, all the way down. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
+  if (isDeepStrictEqual(actual, expected)) return;
+  if (isLong(actual) && isLong(expected)) {
+    const at = actual.findIndex((element, i) => !Object.is(element, expected[i]));
+    const lengths = `of ${actual.length} and ${expected.length} elements`;
+    check(false, `they differ from element ${at < 0 ? actual.length : at} on, ${lengths}`, msg);
+  }
   try {
     nodeAssert.deepStrictEqual(actual, expected);
   } catch (error) {
