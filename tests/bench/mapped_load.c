@@ -51,12 +51,12 @@ enum {
 	FRAGMENT = 1 << FRAGMENT_SHIFT,
 	FRAGMENTS = 16,
 	RING = FRAGMENTS * FRAGMENT,
-	LEAD_MS = 4, // ossp's --mmap-lead
+	LEAD_MS = 4, // ossp's --mmap-lead, as it begins
 	MARK_LIMIT_MS = 2000,
 	NAP_MS = 2,
 };
 
-// A fragment is fetched so long before its time.
+// A fragment is fetched so long before its time, unless one has come too late.
 static const int LEAD = RATE_HZ * FRAME / 1000 * LEAD_MS;
 
 static const double FRAGMENT_NS = 1e9 * FRAGMENT / FRAME / RATE_HZ;
@@ -291,8 +291,8 @@ static void marks(int count, const char *path)
 		uint32_t mark = i + 1;
 		sleep_until(stream.started + (i + 1) * MARK_INTERVAL * FRAGMENT_NS);
 		look(&stream);
-		// Fragments are fetched one at a time: this is the first one that can still be changed. It
-		// may be fetched between the look and the store; then the next one is heard.
+		// Fragments are fetched one at a time: this is the first one that can still be changed.
+		// Where the lead has grown, or a fetch comes before the store, it is the next one.
 		long long place = (stream.pointer + LEAD + FRAGMENT - 1) / FRAGMENT * FRAGMENT;
 		for (int fragment = 0; fragment < 2; fragment++, place += FRAGMENT) {
 			*(volatile uint32_t *) (stream.ring + place % RING) = mark;
