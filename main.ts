@@ -1,5 +1,6 @@
 // ossp: OSS devices from user space. Finds the subcommand and runs it.
 
+import { DOCTOR } from "./lib/cli/doctor.ts";
 import { EX_SOFTWARE, EX_USAGE, Failure } from "./lib/cli/failure.ts";
 import type { Subcommand } from "./lib/cli/options.ts";
 import { PLAY } from "./lib/cli/play.ts";
@@ -7,7 +8,7 @@ import { RECORD } from "./lib/cli/record.ts";
 import { RUN } from "./lib/cli/run.ts";
 import config from "./deno.json" with { type: "json" };
 
-const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD];
+const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD, DOCTOR];
 
 function help(): string {
   const width = Math.max(...SUBCOMMANDS.map(({ name, operands }) => name.length + operands.length));

@@ -48,6 +48,10 @@ const symbols = {
   // ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
   //                socklen_t tolen)
   sendto: { parameters: ["i32", "buffer", "u32", "i32", "buffer", "u32"], result: "i32" },
+  // int shutdown(int socket, int how)
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  // void *dlsym(void *handle, const char *symbol)
+  dlsym: { parameters: ["pointer", "buffer"], result: "pointer" },
   // pid_t getpgrp(void)
   getpgrp: { parameters: [], result: "i32" },
   // pid_t tcgetpgrp(int fd)
@@ -203,6 +207,16 @@ export function poll(fd: number, events: number, timeoutMs: number): number {
   return view.getInt16(6, true);
 }
 
+/** The bytes of one `struct pollfd`: i32 fd, i16 events, i16 revents. */
+export const POLLFD_SIZE = 8;
+
+/** poll(2) of the first `count` of an array of `struct pollfd`, which says what has come. */
+export function pollAll(fds: Uint8Array<ArrayBuffer>, count: number, timeoutMs: number): void {
+  if (libc.poll(fds, count, timeoutMs) < 0 && lastErrno() !== EINTR) {
+    throw new SystemError(lastErrno(), "poll", `${count} descriptors`);
+  }
+}
+
 /** The bytes of one `struct epoll_event`: u32 events, u64 data; packed on x86-64 alone. */
 export const EPOLL_EVENT_SIZE = Deno.build.arch === "x86_64" ? 12 : 16;
 const EPOLL_DATA_OFFSET = EPOLL_EVENT_SIZE - 8;
@@ -327,6 +341,25 @@ export function sendDatagram(path: string, text: string): void {
   } finally {
     close(fd);
   }
+}
+
+/** shutdown(2), both ways: whoever waits at either end of a socket does so no longer. */
+export function shutdown(fd: number): void {
+  const SHUT_RDWR = 2;
+  libc.shutdown(fd, SHUT_RDWR); // a failure means that there is nothing to shut down
+}
+
+// Names that C code may point to: they stay where they are.
+const programNames = new Map<string, Uint8Array<ArrayBuffer>>();
+
+/** Sets what libraries take for this program's name, in the whole process. */
+export function setProgramName(name: string): void {
+  const location = libc.dlsym(null, cString("__progname")); // char *__progname
+  if (!location) return;
+  const bytes = programNames.get(name) ?? cString(name);
+  programNames.set(name, bytes);
+  const pointer = new BigUint64Array(Deno.UnsafePointerView.getArrayBuffer(location, 8));
+  pointer[0] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
 }
 
 /** Whether this process's group is the one that the terminal on descriptor `fd` sends signals to. */

@@ -101,21 +101,28 @@ export interface Program {
 
 /** Debian's package of each executable that the tests run. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  aucat: "sndio-tools",
   cat: "coreutils",
   cc: "gcc",
   dd: "coreutils",
   ffmpeg: "ffmpeg",
   "gst-launch-1.0": "gstreamer1.0-tools gstreamer1.0-plugins-good",
+  jackd: "jackd2 libjack-jackd2-dev",
   mpg123: "mpg123",
   mplayer: "mplayer",
   pacat: "pulseaudio-utils",
+  pactl: "pulseaudio-utils",
   parec: "pulseaudio-utils",
+  pipewire: "pipewire",
+  "pipewire-pulse": "pipewire-pulse",
   plaympeg: "smpeg-plaympeg",
   play: "sox libsox-fmt-oss",
   pulseaudio: "pulseaudio",
   "qemu-system-i386": "qemu-system-x86",
   setpriv: "util-linux",
+  sndiod: "sndiod",
   sox: "sox libsox-fmt-oss",
+  wireplumber: "wireplumber",
 };
 
 /** mplayer, playing a file to one of its outputs. It makes a folder of its own, beside the file. */
@@ -306,6 +313,9 @@ export function osspWords(deno = Deno.execPath(), main = MAIN): string[] {
   return [deno, "run", "--allow-all", "--no-lock", "--quiet", main];
 }
 
+/** What tests run without: whatever sound server this machine may have. */
+export const NO_SERVER = ["--sink", "null", "--source", "silence"];
+
 /**
  * Runs a command under `ossp run`.
  *
@@ -313,7 +323,7 @@ export function osspWords(deno = Deno.execPath(), main = MAIN): string[] {
  */
 export async function runOssp(run: OsspOptions): Promise<OsspRun> {
   const { options, command, cwd, env, ossp = osspWords() } = run;
-  const [program, ...args] = [...ossp, "run", ...options, "--", ...command];
+  const [program, ...args] = [...ossp, "run", ...NO_SERVER, ...options, "--", ...command];
   const child = new Deno.Command(program, {
     args,
     cwd,

@@ -75,12 +75,13 @@ class FileStream extends ClockedStream {
     this.#file = file;
   }
 
-  override room(nowMs: number): number {
-    return this.#file.ready ? super.room(nowMs) : 0;
+  override room(nowMs: number, aheadFrames: number): number {
+    return this.#file.ready ? super.room(nowMs, aheadFrames) : 0;
   }
 
-  override timeOfRoom(frames: number, nowMs: number): number {
-    return Math.max(super.timeOfRoom(frames, nowMs), this.#file.ready ? 0 : nowMs + PIPE_RETRY_MS);
+  override timeOfRoom(frames: number, nowMs: number, aheadFrames: number): number {
+    const due = super.timeOfRoom(frames, nowMs, aheadFrames);
+    return Math.max(due, this.#file.ready ? 0 : nowMs + PIPE_RETRY_MS);
   }
 
   override write(bytes: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {

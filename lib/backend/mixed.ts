@@ -1,11 +1,10 @@
-// The sink that mixes all streams into one file of a format of its own. Its time line advances only
-// while something plays, so the file holds no silence between sounds.
+// The sink that mixes all streams into one, of a format of its own, for a file or whatever takes it.
+// Its time line advances only while something plays, so a file holds no silence between sounds.
 
 import { mapChannels } from "../pcm/channels.ts";
 import { type ClockKind, FrameClock } from "../pcm/clock.ts";
 import { MixBus } from "../pcm/mix.ts";
 import { Resampler } from "../pcm/resample.ts";
-import { type FileKind, OutputFile } from "./output.ts";
 import { PIPE_RETRY_MS } from "./files.ts";
 import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
 
@@ -15,26 +14,44 @@ const WINDOW_SECONDS = 1;
 // A stream of a free-running mix that brings nothing for so long is waited for no more.
 const STALL_MS = 100;
 
-/** All streams in one file. */
-export class MixedFileSink implements Sink {
+/** Where a mix goes. */
+export interface MixTarget {
+  /** Whether it takes more: a pipe's reader may be slow. */
+  readonly ready: boolean;
+  /**
+   * Takes whole frames from `bytes`' start; valid during the call.
+   *
+   * @throws {Error} if they could not be kept
+   */
+  write(bytes: Uint8Array<ArrayBuffer>, frames: number): void;
+  close(): void;
+}
+
+/** All streams in one. */
+export class MixedSink implements Sink {
   readonly #inputs = new Set<MixInput>();
-  #file: OutputFile | undefined;
+  readonly #openTarget: () => MixTarget;
+  #target: MixTarget | undefined;
   readonly #bus: MixBus;
   #encoded = new Uint8Array(0);
   /** Why the last frames could not be written; undefined if they were. */
   failure: unknown;
 
+  /**
+   * @param openTarget makes what the mix goes to, when the first stream needs it
+   * @param parameters of the mix
+   */
   constructor(
-    readonly path: string,
-    readonly kind: FileKind,
+    openTarget: () => MixTarget,
     readonly clock: ClockKind,
     readonly parameters: PcmParameters,
   ) {
+    this.#openTarget = openTarget;
     this.#bus = new MixBus(parameters.channels, Math.ceil(parameters.rateHz * WINDOW_SECONDS));
   }
 
   open(parameters: PcmParameters, _client: Client): SinkStream {
-    this.#file ??= new OutputFile(this.path, this.kind, this.parameters);
+    this.#target ??= this.#openTarget();
     const input = new MixInput(this, parameters);
     this.#inputs.add(input);
     return input;
@@ -42,16 +59,16 @@ export class MixedFileSink implements Sink {
 
   close(): void {
     for (const input of this.#inputs) input.close();
-    this.#file?.close();
-    this.#file = undefined;
+    this.#target?.close();
+    this.#target = undefined;
   }
 
-  /** Whether the file takes more: a pipe's reader may be slow. */
+  /** Whether the mix's target takes more. */
   get ready(): boolean {
-    return this.#file!.ready;
+    return this.#target!.ready;
   }
 
-  /** The first frame that is not in the file yet. */
+  /** The first frame that is not written yet. */
   get written(): number {
     return this.#bus.start;
   }
@@ -90,7 +107,7 @@ export class MixedFileSink implements Sink {
     if (this.#encoded.length < bytes) this.#encoded = new Uint8Array(bytes);
     this.#bus.take(frames, format, this.#encoded);
     try {
-      this.#file!.write(this.#encoded, frames);
+      this.#target!.write(this.#encoded, frames);
       this.failure = undefined;
     } catch (error) {
       this.failure = error;
@@ -101,19 +118,20 @@ export class MixedFileSink implements Sink {
 /** One stream of the mix. */
 class MixInput implements SinkStream {
   readonly free: boolean;
+  readonly leadFrames = 0;
   /** Whether the mix waits for what this input brings. */
   active = false;
   /** The frame of the mix that its next one is added to. */
   position = 0;
   lastWriteMs = 0;
-  readonly #sink: MixedFileSink;
+  readonly #sink: MixedSink;
   readonly #parameters: PcmParameters;
   readonly #clock: FrameClock;
   readonly #resampler: Resampler | undefined;
   #decoded = new Float64Array(0);
   #mapped = new Float64Array(0);
 
-  constructor(sink: MixedFileSink, parameters: PcmParameters) {
+  constructor(sink: MixedSink, parameters: PcmParameters) {
     this.free = sink.clock === "free";
     this.#sink = sink;
     this.#parameters = parameters;
@@ -138,17 +156,22 @@ class MixInput implements SinkStream {
     this.#sink.flush(nowMs);
   }
 
-  room(nowMs: number): number {
-    if (!this.#sink.ready) return 0;
-    const due = this.#clock.due(nowMs);
-    if (due !== Infinity) return due;
+  discard(_nowMs: number): void {}
+
+  delay(nowMs: number): number {
+    return -this.#clock.lag(nowMs);
+  }
+
+  room(nowMs: number, aheadFrames: number): number {
+    if (!this.#sink.ready || !this.#clock.running) return 0;
+    if (!this.free) return Math.max(0, this.#clock.lag(nowMs) + aheadFrames);
     this.#sink.flush(nowMs);
     const ahead = (this.position - this.#sink.written) / this.#sink.parameters.rateHz;
     return Math.max(0, Math.floor((WINDOW_SECONDS - ahead) * this.#parameters.rateHz));
   }
 
-  timeOfRoom(frames: number, nowMs: number): number {
-    const due = this.#clock.timeOf(frames, nowMs);
+  timeOfRoom(frames: number, nowMs: number, aheadFrames: number): number {
+    const due = this.#clock.timeOf(frames - aheadFrames, nowMs);
     return this.#sink.ready ? due : Math.max(due, nowMs + PIPE_RETRY_MS);
   }
 

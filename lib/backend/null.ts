@@ -6,6 +6,7 @@ import type { PcmParameters, Sink, SinkStream } from "./sink.ts";
 /** A stream whose time is a clock of our own; what becomes of the frames is up to the subclass. */
 export class ClockedStream implements SinkStream {
   readonly free: boolean;
+  readonly leadFrames = 0;
   protected readonly clock: FrameClock;
 
   constructor(clock: ClockKind, rateHz: number) {
@@ -21,12 +22,18 @@ export class ClockedStream implements SinkStream {
     this.clock.stop();
   }
 
-  room(nowMs: number): number {
-    return this.clock.due(nowMs);
+  discard(_nowMs: number): void {}
+
+  delay(nowMs: number): number {
+    return -this.clock.lag(nowMs);
   }
 
-  timeOfRoom(frames: number, nowMs: number): number {
-    return this.clock.timeOf(frames, nowMs);
+  room(nowMs: number, aheadFrames: number): number {
+    return this.clock.running ? Math.max(0, this.clock.lag(nowMs) + aheadFrames) : 0;
+  }
+
+  timeOfRoom(frames: number, nowMs: number, aheadFrames: number): number {
+    return this.clock.timeOf(frames - aheadFrames, nowMs);
   }
 
   write(_bytes: Uint8Array<ArrayBuffer>, frames: number, _nowMs: number): void {

@@ -2,35 +2,49 @@
 
 import { formatByName } from "../pcm/format.ts";
 import { FilesSink, isPattern } from "./files.ts";
-import { MixedFileSink } from "./mixed.ts";
+import { MixedSink } from "./mixed.ts";
 import { NullSink } from "./null.ts";
+import { type ServerLine, ServerSink, ServerSource } from "./server.ts";
 import { SilentSource } from "./silence.ts";
-import type { Sink } from "./sink.ts";
+import { OutputFile } from "./output.ts";
+import type { PcmParameters, Sink } from "./sink.ts";
 import type { Source } from "./source.ts";
 import type { SinkSpec, SourceSpec } from "./spec.ts";
 import { ToneSource } from "./tone.ts";
 import { WavSource } from "./wav_source.ts";
 
-/** Makes a sink. Files are not made before the first stream needs them. */
-export function openSink(spec: SinkSpec): Sink {
+/**
+ * Makes a sink. Files are not made before the first stream needs them.
+ *
+ * @param line the way to the server of a kind that is one
+ */
+export function openSink(spec: SinkSpec, line?: ServerLine): Sink {
+  if (line) return new ServerSink(line, spec.onLoss);
   if (spec.kind === "null") return new NullSink(spec.clock);
-  if (isPattern(spec.path)) return new FilesSink(spec.path, spec.kind, spec.clock);
-  return new MixedFileSink(spec.path, spec.kind, spec.clock, {
-    format: formatByName(spec.format)!,
-    rateHz: spec.rateHz,
-    channels: spec.channels,
-  });
+  const kind = spec.kind === "wav" ? "wav" : "raw";
+  if (isPattern(spec.path)) return new FilesSink(spec.path, kind, spec.clock);
+  const parameters = mixParameters(spec);
+  const openFile = () => new OutputFile(spec.path, kind, parameters);
+  return new MixedSink(openFile, spec.clock, parameters);
+}
+
+/** What all streams are mixed to, where they are. */
+export function mixParameters({ format, rateHz, channels }: SinkSpec): PcmParameters {
+  return { format: formatByName(format)!, rateHz, channels };
 }
 
 /**
  * Makes a source; undefined for none.
  *
+ * @param line the way to the server of a kind that is one
  * @throws {Error} if its file is not there, or none that can be played
  */
-export function openSource(spec: SourceSpec): Source | undefined {
+export function openSource(spec: SourceSpec, line?: ServerLine): Source | undefined {
+  if (line) return new ServerSource(line, spec.onLoss);
   const { kind, clock, path, frequencyHz } = spec;
   switch (kind) {
     case "none":
+    case "monitor": // the engine's, which has the sink
       return undefined;
     case "silence":
       return new SilentSource(clock);

@@ -8,6 +8,9 @@ export interface PcmParameters {
   readonly format: SampleFormat;
   readonly rateHz: number;
   readonly channels: number;
+  /** Bytes of one of the program's fragments and of all, where there are fragments. */
+  readonly fragmentBytes?: number;
+  readonly bufferBytes?: number;
 }
 
 /** The program a stream belongs to. */
@@ -35,12 +38,28 @@ export interface SinkStream {
   readonly free: boolean;
   /** Sets the clock going. */
   start(nowMs: number): void;
-  /** Stands the clock still: the stream has run dry, or was reset. */
+  /** Stands the clock still: the stream has run dry, or was reset. What was taken is heard all the same. */
   stop(nowMs: number): void;
-  /** How many frames the sink takes at this moment. Only a started stream takes any. */
-  room(nowMs: number): number;
-  /** When `room` will be `frames` at least: a time to ask again, not a promise. */
-  timeOfRoom(frames: number, nowMs: number): number;
+  /** What was taken and is not heard yet is not to be heard. */
+  discard(nowMs: number): void;
+  /**
+   * How many of the frames that were taken are not heard yet; less than 0 when the time of the last of
+   * them is over.
+   */
+  delay(nowMs: number): number;
+  /**
+   * Frames that the sink wants to have before they are to be heard: a server, for what is on its way;
+   * 0 for one that keeps what it takes.
+   */
+  readonly leadFrames: number;
+  /**
+   * How many frames the sink takes at this moment. Only a started stream takes any.
+   *
+   * @param aheadFrames it takes so many before its own time has come for them, if time is its only limit
+   */
+  room(nowMs: number, aheadFrames: number): number;
+  /** When to ask again for a room of `frames`: it may still be less then. */
+  timeOfRoom(frames: number, nowMs: number, aheadFrames: number): number;
   /**
    * Takes `frames` whole frames, no more than `room`, from `bytes`' start; valid during the call.
    *

@@ -1,12 +1,15 @@
 // Where sound goes and where it comes from, as `--sink` and `--source` have it, e.g. "wav:take-%n.wav".
 
 import type { ClockKind } from "../pcm/clock.ts";
+import type { OnLoss } from "./server.ts";
+import { SERVER_KINDS, type ServerKind, type ServerSpec } from "../server/orders.ts";
 
-/** The kinds of sink, and what each does, for the command line's help. */
+/** The kinds of sink, how each is written, and what each does, for the command line's help. */
 export const SINK_KINDS = {
-  null: "play to nobody",
-  wav: "write WAV files",
-  raw: "write bare samples",
+  ...SERVER_KINDS,
+  wav: { form: "wav:PATH", about: "WAV files" },
+  raw: { form: "raw:PATH", about: "bare samples" },
+  null: { form: "null", about: "nobody hears it" },
 } as const;
 
 /** Where sound goes. */
@@ -14,6 +17,10 @@ export interface SinkSpec {
   readonly kind: keyof typeof SINK_KINDS;
   /** The path of wav and raw; with %n, %p or %c a file for each stream. */
   readonly path: string;
+  /** The server, of a kind that is one. */
+  readonly server?: ServerSpec;
+  /** What programs see while that server is gone. */
+  readonly onLoss: OnLoss;
   /** How null, wav and raw keep time. */
   readonly clock: ClockKind;
   /** The `SampleFormat` name, rate and channels of a file that all streams share. */
@@ -23,21 +30,36 @@ export interface SinkSpec {
 }
 
 /**
- * The kind and path of a specification: null, wav:PATH or raw:PATH.
+ * The kind, path and server of a specification.
  *
  * @throws {Error} that says what is wrong with it
  */
-export function parseSink(text: string): Pick<SinkSpec, "kind" | "path"> {
+export function parseSink(text: string): Pick<SinkSpec, "kind" | "path" | "server"> {
+  const { kind, value } = split(text);
+  if (isServerKind(kind)) return { kind, path: "", server: { kind, name: value ?? "" } };
+  if (kind === "null" && value === undefined) return { kind, path: "" };
+  if ((kind === "wav" || kind === "raw") && value) return { kind, path: value };
+  throw new Error(`no sink "${text}": one of ${formsOf(SINK_KINDS)} is wanted`);
+}
+
+function split(text: string): { kind: string; value: string | undefined } {
   const colon = text.indexOf(":");
-  const kind = colon < 0 ? text : text.slice(0, colon);
-  const path = colon < 0 ? "" : text.slice(colon + 1);
-  if (kind === "null" && colon < 0) return { kind, path };
-  if ((kind === "wav" || kind === "raw") && path !== "") return { kind, path };
-  throw new Error(`no sink "${text}": one of null, wav:PATH, raw:PATH is wanted`);
+  if (colon < 0) return { kind: text, value: undefined };
+  return { kind: text.slice(0, colon), value: text.slice(colon + 1) };
+}
+
+function isServerKind(kind: string): kind is ServerKind {
+  return Object.hasOwn(SERVER_KINDS, kind);
+}
+
+function formsOf(kinds: Readonly<Record<string, { readonly form: string }>>): string {
+  return Object.values(kinds).map(({ form }) => form).join(", ");
 }
 
 /** The kinds of source, how each is written, and what each gives, for the command line's help. */
 export const SOURCE_KINDS = {
+  ...SERVER_KINDS,
+  monitor: { form: "monitor", about: "what is played to the sink" },
   silence: { form: "silence", about: "nothing is heard" },
   tone: { form: "tone:HZ", about: "a sine" },
   wav: { form: "wav:PATH", about: "a WAV file, over and over" },
@@ -50,6 +72,10 @@ export interface SourceSpec {
   readonly kind: keyof typeof SOURCE_KINDS;
   /** The path of wav and wav-once, else empty. */
   readonly path: string;
+  /** The server, of a kind that is one. */
+  readonly server?: ServerSpec;
+  /** What programs see while that server is gone. */
+  readonly onLoss: OnLoss;
   /** Of a tone, else 0. */
   readonly frequencyHz: number;
   /** How it keeps time. */
@@ -62,19 +88,19 @@ export interface SourceSpec {
  *
  * @throws {Error} that says what is wrong with it
  */
-export function parseSource(text: string): Omit<SourceSpec, "clock"> {
-  const colon = text.indexOf(":");
-  const kind = colon < 0 ? text : text.slice(0, colon);
-  const value = colon < 0 ? "" : text.slice(colon + 1);
-  if ((kind === "silence" || kind === "none") && colon < 0) {
+export function parseSource(text: string): Omit<SourceSpec, "clock" | "onLoss"> {
+  const { kind, value } = split(text);
+  if (isServerKind(kind)) {
+    return { kind, path: "", frequencyHz: 0, server: { kind, name: value ?? "" } };
+  }
+  if ((kind === "silence" || kind === "none" || kind === "monitor") && value === undefined) {
     return { kind, path: "", frequencyHz: 0 };
   }
-  if ((kind === "wav" || kind === "wav-once") && value !== "") {
+  if ((kind === "wav" || kind === "wav-once") && value) {
     return { kind, path: value, frequencyHz: 0 };
   }
-  if (kind === "tone" && /^\d+(\.\d+)?$/.test(value)) {
+  if (kind === "tone" && /^\d+(\.\d+)?$/.test(value ?? "")) {
     return { kind, path: "", frequencyHz: Number(value) };
   }
-  const forms = Object.values(SOURCE_KINDS).map(({ form }) => form);
-  throw new Error(`no source "${text}": one of ${forms.join(", ")} is wanted`);
+  throw new Error(`no source "${text}": one of ${formsOf(SOURCE_KINDS)} is wanted`);
 }

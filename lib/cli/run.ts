@@ -1,7 +1,7 @@
 // ossp run: serves the devices, for one command or until a signal.
 
 import { resolve } from "node:path";
-import { close, O_RDWR, open, sendDatagram, SystemError } from "../../ffi/libc.ts";
+import { sendDatagram } from "../../ffi/libc.ts";
 import {
   parseSink,
   parseSource,
@@ -10,25 +10,18 @@ import {
   SOURCE_KINDS,
   type SourceSpec,
 } from "../backend/spec.ts";
+import type { OnLoss } from "../backend/server.ts";
 import { runCommand } from "../daemon/command.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
 import type { DeviceNumbers, EngineConfig, LogLevel } from "../daemon/messages.ts";
 import { MountPoint } from "../daemon/mount_point.ts";
-import {
-  enterNamespace,
-  findProgram,
-  type Identity,
-  identityWords,
-  namespaceRefused,
-  replaceDev,
-} from "../daemon/namespace.ts";
-import { CUSE_PATH } from "../fuse/cuse.ts";
-import { FUSE_PATH } from "../fuse/mount.ts";
+import { commandWords, enterNamespace, findProgram, replaceDev } from "../daemon/namespace.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
 import { DEFAULT_LEAD_MS } from "../oss/mapped_playback.ts";
 import { formatByName, FORMATS } from "../pcm/format.ts";
 import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable, usage } from "./failure.ts";
+import { cuse, demand, fuse, namespaces, utility } from "./needs.ts";
 import { helpText, type Parsed, parseOptions, type Subcommand, wholeNumber } from "./options.ts";
 import { selfCommand } from "./self.ts";
 
@@ -57,17 +50,15 @@ export const RUN: Subcommand = {
     {
       name: "sink",
       value: "SINK",
-      default: "null",
+      default: "auto",
       about: `where sound goes: ${
-        Object.entries(SINK_KINDS).map(([kind, what]) =>
-          `${kind}${kind === "null" ? "" : ":PATH"} (${what})`
-        ).join(", ")
+        Object.values(SINK_KINDS).map(({ form, about }) => `${form} (${about})`).join(", ")
       }`,
     },
     {
       name: "source",
       value: "SOURCE",
-      default: "silence",
+      default: "auto",
       about: `where recorded sound comes from: ${
         Object.values(SOURCE_KINDS).map(({ form, about }) => `${form} (${about})`).join(", ")
       }`,
@@ -78,6 +69,13 @@ export const RUN: Subcommand = {
       choices: ["real", "free"],
       default: "real",
       about: "of sinks and sources: at the sample rate, or as fast as the program goes",
+    },
+    {
+      name: "on-server-loss",
+      value: "WHAT",
+      choices: ["go-on", "error"],
+      default: "go-on",
+      about: "while a sound server is gone: programs play on, heard by nobody, or get EIO",
     },
     {
       name: "format",
@@ -113,6 +111,13 @@ export const RUN: Subcommand = {
     { name: "adsp-minor", value: "N", default: "12", about: "likewise" },
     { name: "mixer-major", value: "N", default: "14", about: "likewise, of the mixer" },
     { name: "mixer-minor", value: "N", default: "0", about: "likewise" },
+    {
+      name: "loopback",
+      value: "NAME",
+      about:
+        "two more devices, NAME0 and NAME1: each records what is played to the other, in --rate " +
+        "and --channels",
+    },
     { name: "max", value: "N", default: "256", about: "the most streams at once" },
     {
       name: "log-level",
@@ -127,7 +132,7 @@ export const RUN: Subcommand = {
       default: "text",
       about: "how to say it",
     },
-    { name: "namespace", value: "UID:GID", about: "", hidden: true },
+    { name: "namespace", about: "", hidden: true },
   ],
   notes: "PATH may hold %n (stream number), %p (process id) and %c (program name): each stream " +
     "then gets a file of its own, in its own format, bit for bit. Otherwise all streams are mixed " +
@@ -148,10 +153,10 @@ async function run(args: string[]): Promise<number> {
   );
   if (command.length > 0) requirePrograms(command[0]);
   const config = engineConfig(parsed);
-  const identity = parseIdentity(parsed.values.namespace);
+  const isInNamespace = parsed.values.namespace !== undefined;
   if (config.frontend === "fuse") {
-    requireFuse();
-    if (command.length > 0 && !identity) enterOwnNamespace(args);
+    demand(fuse());
+    if (command.length > 0 && !isInNamespace) enterOwnNamespace(args);
   }
   let daemon: Daemon | undefined;
   let stopAsked = false;
@@ -163,7 +168,7 @@ async function run(args: string[]): Promise<number> {
     });
   }
   const mountPoint = config.frontend === "fuse"
-    ? prepareMountPoint(config, parsed.values.dir, identity, log)
+    ? prepareMountPoint(config, parsed.values.dir, isInNamespace, log)
     : undefined;
   try {
     daemon = new Daemon(
@@ -175,7 +180,7 @@ async function run(args: string[]): Promise<number> {
     });
     log.write("info", `serving ${paths.join(" ")}`);
     if (stopAsked) daemon.stop();
-    if (command.length > 0) return await runUntilItEnds(command, identity ?? ownIdentity(), daemon);
+    if (command.length > 0) return await runUntilItEnds(command, daemon);
     notifyManager("READY=1", log);
     await daemon.ended;
     if (!stopAsked) throw new Failure(EX_UNAVAILABLE, "the devices have ended");
@@ -189,10 +194,9 @@ async function run(args: string[]): Promise<number> {
 
 async function runUntilItEnds(
   command: readonly string[],
-  identity: Identity,
   daemon: Daemon,
 ): Promise<number> {
-  const running = runCommand([...identityWords(identity), ...command]);
+  const running = runCommand([...commandWords(), ...command]);
   const status = await Promise.race([running, daemon.ended.then(() => undefined)]);
   if (status === undefined) throw new Failure(EX_UNAVAILABLE, "the devices have ended");
   return status;
@@ -220,13 +224,19 @@ function engineConfig(parsed: Parsed): Omit<EngineConfig, "wakeFd"> {
   const named = (options: string[]) => options.map(device).filter(({ name }) => name !== "");
   const dsps = named(["dsp", "adsp"]);
   const mixers = named(["mixer"]);
-  const names = [...dsps, ...mixers].map(({ name }) => name);
+  const { loopback } = values;
+  if (loopback !== undefined && !/^[\w-]+$/.test(loopback)) {
+    throw usage("run", `--loopback ${loopback}: not a device's name`);
+  }
+  const loopbacks = loopback === undefined ? [] : [loopback];
+  const names = deviceNames({ dsps, loopbacks, mixers });
   if (new Set(names).size < names.length) throw usage("run", "two devices have the same name");
   if (names.length === 0) throw usage("run", "no device has a name");
   return {
     frontend: chooseFrontend(values),
     directory: "",
     dsps,
+    loopbacks,
     mixers,
     sink: sinkSpec(values, number),
     source: sourceSpec(values),
@@ -239,6 +249,14 @@ function engineConfig(parsed: Parsed): Omit<EngineConfig, "wakeFd"> {
   };
 }
 
+/** The names of all devices. */
+function deviceNames(
+  { dsps, loopbacks, mixers }: Pick<EngineConfig, "dsps" | "loopbacks" | "mixers">,
+): string[] {
+  const pairs = loopbacks.flatMap((name) => [`${name}0`, `${name}1`]);
+  return [...dsps, ...mixers].map(({ name }) => name).concat(pairs);
+}
+
 function sinkSpec(
   values: Parsed["values"],
   number: (name: string, least: number, most: number) => number,
@@ -246,6 +264,7 @@ function sinkSpec(
   try {
     return {
       ...parseSink(values.sink!),
+      onLoss: values["on-server-loss"] as OnLoss,
       clock: values.clock as SinkSpec["clock"],
       format: formatByName(values.format!)!.name,
       rateHz: number("rate", 1, MAX_RATE_HZ),
@@ -259,7 +278,11 @@ function sinkSpec(
 
 function sourceSpec(values: Parsed["values"]): SourceSpec {
   try {
-    return { ...parseSource(values.source!), clock: values.clock as SourceSpec["clock"] };
+    return {
+      ...parseSource(values.source!),
+      onLoss: values["on-server-loss"] as OnLoss,
+      clock: values.clock as SourceSpec["clock"],
+    };
   } catch (error) {
     throw usage("run", (error as Error).message);
   }
@@ -268,87 +291,39 @@ function sourceSpec(values: Parsed["values"]): SourceSpec {
 function chooseFrontend({ frontend: wanted, dir, mmap }: Parsed["values"]): "cuse" | "fuse" {
   if (wanted === "cuse" && mmap) throw usage("run", "--mmap wants the fuse front end");
   if (wanted === "fuse" || (wanted === "auto" && (dir || mmap))) return "fuse";
-  const refusal = openRefusal(CUSE_PATH);
-  if (!refusal) return "cuse";
-  if (wanted === "auto") return "fuse";
-  throw unavailable(
-    CUSE_PATH,
-    refusal,
-    "run as root with the kernel module cuse loaded: modprobe cuse; or use --frontend fuse",
-  );
-}
-
-/** Why a device cannot be opened; undefined if it can. */
-function openRefusal(path: string): string | undefined {
-  try {
-    close(open(path, O_RDWR));
-    return undefined;
-  } catch (error) {
-    return error instanceof SystemError ? error.code : String(error);
-  }
-}
-
-function requireFuse(): void {
-  const refusal = openRefusal(FUSE_PATH);
-  if (!refusal) return;
-  throw unavailable(
-    FUSE_PATH,
-    refusal,
-    refusal === "EACCES"
-      ? "it is open to everybody on every distribution: chmod 666 /dev/fuse as root"
-      : "load the kernel module: modprobe fuse",
-  );
+  const need = cuse();
+  if (wanted === "auto" && need.refusal !== undefined) return "fuse";
+  demand(need);
+  return "cuse";
 }
 
 /** What running a command takes: the command, and util-linux's programs that put it in its place. */
 function requirePrograms(command: string): void {
   if (!findProgram(command)) throw new Failure(NOT_FOUND, `${command}: not found`);
-  for (const name of ["unshare", "setpriv"]) {
-    if (!findProgram(name)) throw unavailable(name, "not found", "install util-linux");
-  }
-}
-
-function ownIdentity(): Identity {
-  return { uid: Deno.uid()!, gid: Deno.gid()! };
-}
-
-function parseIdentity(text: string | undefined): Identity | undefined {
-  if (text === undefined) return undefined;
-  const [uid, gid] = text.split(":").map(Number);
-  return { uid, gid };
+  demand(utility("unshare"));
+  demand(utility("setpriv"));
 }
 
 /** Starts this command line again in a mount namespace of its own, as the same process. */
 function enterOwnNamespace(args: string[]): never {
-  const refusal = namespaceRefused();
-  if (refusal) {
-    throw unavailable(
-      "namespaces",
-      refusal,
-      Deno.uid() === 0
-        ? "COMMAND needs a mount namespace; a container must be given CAP_SYS_ADMIN"
-        : "allow user namespaces: sysctl user.max_user_namespaces, " +
-          "kernel.apparmor_restrict_unprivileged_userns=0; or run as root",
-    );
-  }
-  const { uid, gid } = ownIdentity();
-  enterNamespace([...selfCommand(), "run", `--namespace=${uid}:${gid}`, ...args]);
+  demand(namespaces());
+  enterNamespace([...selfCommand(), "run", "--namespace", ...args]);
 }
 
 function prepareMountPoint(
   config: Omit<EngineConfig, "wakeFd">,
   wanted: string | undefined,
-  identity: Identity | undefined,
+  isInNamespace: boolean,
   log: Log,
 ): MountPoint {
-  if (!identity && Deno.uid() !== 0) {
+  if (!isInNamespace && Deno.uid() !== 0) {
     throw unavailable("mount", "not permitted", "give a COMMAND to run, or be root");
   }
-  const preset = identity
+  const preset = isInNamespace
     ? `/dev/${DEV_FOLDER}`
     : `${Deno.env.get("XDG_RUNTIME_DIR") ?? "/run"}/ossp`;
   const path = resolve(wanted ?? preset);
-  if (identity) replaceDev(path, [...config.dsps, ...config.mixers].map(({ name }) => name));
+  if (isInNamespace) replaceDev(path, deviceNames(config));
   try {
     return new MountPoint(path, (message) => log.write("info", message));
   } catch (error) {

@@ -3,13 +3,10 @@
 import { MessageChannel } from "node:worker_threads";
 import { close, eventFd, write } from "../../ffi/libc.ts";
 import type { EngineCommand, EngineConfig, EngineEvent, LogLevel } from "./messages.ts";
-import type { WorkerStart } from "./worker.ts";
-
-// The bundle has the worker beside it, compiled.
-const WORKER_URL = new URL(
-  import.meta.url.endsWith(".js") ? "./worker.js" : "./worker.ts",
-  import.meta.url,
-);
+import type { ServerSpec } from "../server/orders.ts";
+import { ServerThread } from "./server_thread.ts";
+import type { EngineStart } from "./worker.ts";
+import { WORKER_URL } from "./worker_url.ts";
 
 /** A running engine. */
 export class Daemon {
@@ -25,11 +22,17 @@ export class Daemon {
 
   /** @param log takes what the engine has to say to its user */
   constructor(
-    config: Omit<EngineConfig, "wakeFd">,
+    config: Omit<EngineConfig, "wakeFd" | "sinkLine" | "sourceLine">,
     log: (level: LogLevel, message: string) => void,
   ) {
+    const sinkServer = config.sink.server && new ServerThread(config.sink.server, log);
+    const sourceServer = config.source.server &&
+      (isSame(config.source.server, config.sink.server)
+        ? sinkServer
+        : new ServerThread(config.source.server, log));
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    const servers = new Set([sinkServer, sourceServer].filter((server) => server !== undefined));
     this.#worker = new Worker(WORKER_URL, { type: "module", name: "engine" });
     const ready = Promise.withResolvers<readonly string[]>();
     const ended = Promise.withResolvers<void>();
@@ -47,7 +50,7 @@ export class Daemon {
         ready.reject(new Error(data.message));
       }
       this.#release();
-      ended.resolve();
+      Promise.all([...servers].map((server) => server.end())).then(() => ended.resolve());
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -56,8 +59,13 @@ export class Daemon {
       ready.reject(error);
       ended.reject(error);
     };
-    const start = { config: { ...config, wakeFd: this.#wakeFd }, port: port2 } as WorkerStart;
-    this.#worker.postMessage(start, [port2 as unknown as Transferable]);
+    const [sinkLine, sourceLine] = [sinkServer?.line, sourceServer?.line];
+    const start: EngineStart = {
+      config: { ...config, wakeFd: this.#wakeFd, sinkLine, sourceLine },
+      port: port2,
+    };
+    const ports = [port2, ...[...servers].map(({ line }) => line.port)];
+    this.#worker.postMessage(start, ports as unknown as Transferable[]);
   }
 
   /**
@@ -76,4 +84,8 @@ export class Daemon {
     this.#port.close();
     close(this.#wakeFd);
   }
+}
+
+function isSame(one: ServerSpec, other: ServerSpec | undefined): boolean {
+  return one.kind === other?.kind && one.name === other.name;
 }

@@ -2,7 +2,9 @@
 // stop.
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { openSink, openSource } from "../backend/open.ts";
+import { Loopback, MonitoredSink } from "../backend/loopback.ts";
+import { mixParameters, openSink, openSource } from "../backend/open.ts";
+import { ServerLine } from "../backend/server.ts";
 import type { Sink } from "../backend/sink.ts";
 import type { Source } from "../backend/source.ts";
 import { type DeviceHost, DspDevice } from "../device/dsp.ts";
@@ -30,7 +32,8 @@ export class Engine {
   readonly #channels: Channel[] = [];
   readonly #sink: Sink;
   readonly #source: Source | undefined;
-  readonly #dsps: readonly DspDevice[];
+  readonly #lines: ReadonlySet<ServerLine>;
+  readonly #dsps: DspDevice[];
   readonly #mixers: readonly MixerDevice[];
   #mounted = false;
   #stopBy = Infinity;
@@ -45,8 +48,16 @@ export class Engine {
     this.#tell = tell;
     const onWriteError = (errno: number) => warnOfAnswer(errno, (message) => this.#warn(message));
     this.#loop = UringLoop.create(onWriteError) ?? new EpollLoop(onWriteError);
-    this.#sink = openSink(config.sink);
-    this.#source = openSource(config.source);
+    const { sinkLine, sourceLine } = config;
+    const toSink = sinkLine && new ServerLine(sinkLine.port, sinkLine.wakeFd);
+    const toSource = sourceLine === sinkLine
+      ? toSink
+      : sourceLine && new ServerLine(sourceLine.port, sourceLine.wakeFd);
+    this.#lines = new Set([toSink, toSource].filter((line) => line !== undefined));
+    const sink = openSink(config.sink, toSink);
+    const monitor = config.source.kind === "monitor" ? this.#loopback() : undefined;
+    this.#sink = monitor ? new MonitoredSink(sink, monitor.sink) : sink;
+    this.#source = monitor ?? openSource(config.source, toSource);
     const mixer = new Mixer();
     const host: DeviceHost = {
       sink: this.#sink,
@@ -60,6 +71,13 @@ export class Engine {
       log: (level, message) => this.#tell({ type: "log", level, message }),
     };
     this.#dsps = config.dsps.map(({ name }) => new DspDevice(name, host));
+    for (const name of config.loopbacks) {
+      const [one, other] = [this.#loopback(), this.#loopback()];
+      this.#dsps.push(
+        new DspDevice(`${name}0`, { ...host, sink: one.sink, source: other }),
+        new DspDevice(`${name}1`, { ...host, sink: other.sink, source: one }),
+      );
+    }
     this.#mixers = config.mixers.map(({ name }) => new MixerDevice(name, mixer));
   }
 
@@ -73,6 +91,10 @@ export class Engine {
     } finally {
       this.#close();
     }
+  }
+
+  #loopback(): Loopback {
+    return new Loopback(this.#config.sink.clock, mixParameters(this.#config.sink));
   }
 
   #warn(message: string): void {
@@ -96,7 +118,8 @@ export class Engine {
       return `/dev/${device.name}`;
     };
     const paths = [
-      ...this.#dsps.map((device, i) => create(device, dsps[i])),
+      // Loopbacks have no numbers of OSS's: the kernel chooses.
+      ...this.#dsps.map((device, i) => create(device, dsps[i] ?? { major: 0, minor: 0 })),
       ...this.#mixers.map((device, i) => create(device, mixers[i])),
     ];
     this.#tell({ type: "ready", paths });
@@ -148,6 +171,7 @@ export class Engine {
     for (const dsp of this.#dsps) for (const file of dsp.files) file.abort();
     this.#sink.close();
     this.#source?.close();
+    for (const line of this.#lines) line.stop();
     if (this.#mounted) unmountDirectory(this.#config.directory);
     // A read that is under way holds its connection open.
     this.#loop.close();

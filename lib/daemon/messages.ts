@@ -1,6 +1,7 @@
 // What the control plane and the data plane say to each other. The data plane sleeps in epoll: who
 // sends it an `EngineCommand` writes to its eventfd too.
 
+import type { MessagePort } from "node:worker_threads";
 import type { SinkSpec, SourceSpec } from "../backend/spec.ts";
 import type { MappedOptions } from "../oss/mapped_playback.ts";
 
@@ -13,6 +14,12 @@ export interface DeviceNumbers {
   readonly minor: number;
 }
 
+/** The engine's end of the line to a sound server's thread. */
+export interface LineEnd {
+  readonly port: MessagePort;
+  readonly wakeFd: number;
+}
+
 /** What the engine is to serve. */
 export interface EngineConfig {
   readonly frontend: "cuse" | "fuse";
@@ -20,12 +27,17 @@ export interface EngineConfig {
   readonly directory: string;
   /** Names of the dsp devices, and of the mixer, and their numbers for the cuse front end. */
   readonly dsps: readonly (DeviceNumbers & { readonly name: string })[];
+  /** Names of pairs of devices, each of which records what is played to the other: "x" is x0 and x1. */
+  readonly loopbacks: readonly string[];
   readonly mixers: readonly (DeviceNumbers & { readonly name: string })[];
   readonly sink: SinkSpec;
   readonly source: SourceSpec;
   readonly mappedOptions: MappedOptions;
   /** Whether opens are made for mapping where the kernel wants to know that beforehand. */
   readonly mapsAlways: boolean;
+  /** The ways to the servers that `sink` and `source` name, one and the same if they name the same. */
+  readonly sinkLine?: LineEnd;
+  readonly sourceLine?: LineEnd;
   readonly maxStreams: number;
   /** The eventfd that wakes the engine for a command. */
   readonly wakeFd: number;

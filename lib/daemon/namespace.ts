@@ -1,6 +1,6 @@
 // A mount namespace of our own, in which /dev can have devices that the machine's /dev has not. For
-// an ordinary user it lies in a user namespace, where the user is root as far as mounts go; the
-// program that is run there is mapped back to the user it was.
+// an ordinary user it lies in a user namespace, where we may mount; sound servers and the program that
+// is run there see the user that it is.
 
 import {
   close,
@@ -14,12 +14,6 @@ import {
   O_RDONLY,
   open,
 } from "../../ffi/libc.ts";
-
-/** The user that the program is to run as. */
-export interface Identity {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** Where a program is found in PATH; undefined when it is not. */
 export function findProgram(name: string): string | undefined {
@@ -38,8 +32,8 @@ export function findProgram(name: string): string | undefined {
 }
 
 function unshareWords(): string[] {
-  const user = Deno.uid() === 0 ? [] : ["--user", "--map-root-user"];
-  return ["unshare", ...user, "--mount", "--"];
+  const user = ["--user", `--map-user=${Deno.uid()}`, `--map-group=${Deno.gid()}`, "--keep-caps"];
+  return ["unshare", ...(Deno.uid() === 0 ? [] : user), "--mount", "--"];
 }
 
 /**
@@ -63,16 +57,10 @@ export function enterNamespace(command: string[]): never {
   exec(findProgram("unshare")!, [...unshareWords(), ...command]);
 }
 
-/** The words to put before a command so that it runs as `identity` and ends when this process does. */
-export function identityWords(identity: Identity): string[] {
-  const user = Deno.uid() === identity.uid ? [] : [
-    "unshare",
-    "--user",
-    `--map-user=${identity.uid}`,
-    `--map-group=${identity.gid}`,
-    "--",
-  ];
-  return [...user, "setpriv", "--pdeathsig", "TERM", "--"];
+/** The words to put before a command so that it may no more than its user, and ends when we do. */
+export function commandWords(): string[] {
+  const none = ["--ambient-caps=-all", "--inh-caps=-all", "--bounding-set=-all"];
+  return ["setpriv", ...(Deno.uid() === 0 ? [] : none), "--pdeathsig", "TERM", "--"];
 }
 
 /**

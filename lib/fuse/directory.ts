@@ -28,6 +28,7 @@ export class Directory {
   readonly #names = new Map<string, number>();
   readonly #nodes = new Map<number, Node>();
   readonly #encoder = new TextEncoder();
+  readonly #owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   readonly #createdSeconds = Math.floor(Date.now() / 1000);
   #nextNode = FUSE_ROOT_ID + 1;
 
@@ -93,6 +94,9 @@ export class Directory {
     setU64(view, at + Attr.mtime, this.#createdSeconds);
     setU64(view, at + Attr.ctime, this.#createdSeconds);
     view.setUint32(at + Attr.mode, root ? S_IFDIR | 0o755 : S_IFREG | 0o666, true);
+    // In a user namespace there may be no other user, and nobody may write to a file of none.
+    view.setUint32(at + Attr.uid, this.#owner.uid, true);
+    view.setUint32(at + Attr.gid, this.#owner.gid, true);
     view.setUint32(at + Attr.nlink, root ? 2 : 1, true);
     view.setUint32(at + Attr.blksize, 4096, true);
   }

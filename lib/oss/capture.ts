@@ -65,10 +65,11 @@ export class Capture {
   /** Sets the recording going, unless it is, or may not be. */
   start(): void {
     if (this.#running || this.#failed || this.held) return;
-    const { format, rateHz, channels, bufferBytes } = this.#parameters;
+    const { format, rateHz, channels, fragmentBytes, bufferBytes } = this.#parameters;
+    const parameters = { format, rateHz, channels, fragmentBytes, bufferBytes };
     this.#ring ??= new RingBuffer(bufferBytes);
     try {
-      this.#stream ??= this.#host.source.open({ format, rateHz, channels }, this.#host.client);
+      this.#stream ??= this.#host.source.open(parameters, this.#host.client);
     } catch (error) {
       return this.#fail(error);
     }

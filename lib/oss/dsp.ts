@@ -96,8 +96,8 @@ export class Dsp {
     playback.held = !enabled;
     if (mapped && playback.drained) mapped.inUse = true;
     if (!enabled) {
-      mapped?.stop();
-      playback.reset();
+      if (mapped?.running) mapped.stop();
+      else playback.reset();
     } else if (!playback.drained) playback.post();
     else if (!mapped?.running) mapped?.start();
   }

@@ -52,6 +52,8 @@ export class MappedPlayback {
   #fedBytes = 0;
   /** What the playback had played before the start. */
   #baseBytes = 0;
+  /** The most that was told of what has been played since the start. */
+  #toldBytes = 0;
 
   /** @param ringOf makes the ring that fits the parameters, or gives the one that is there */
   constructor(
@@ -76,21 +78,25 @@ export class MappedPlayback {
   /** SETTRIGGER: plays from the ring's start. */
   start(): void {
     this.stop();
-    this.#baseBytes = this.#playback.playedBytes();
+    this.#baseBytes = this.#playback.wantedBytes();
     this.#ring = this.#ringOf();
     this.#ring.restart();
+    const { fragmentBytes, frameBytes, rateHz } = this.#parameters;
+    const leadFrames = Math.ceil(MOST_LEAD_MS * rateHz / 1000);
+    this.#playback.aheadFrames = Math.ceil(fragmentBytes / frameBytes) + leadFrames;
     this.pump();
   }
 
-  /** SETTRIGGER without output, RESET, close: what is not heard yet is not heard any more. */
+  /** SETTRIGGER without output, close: what the pointer has passed is heard, and no more. */
   stop(): void {
+    this.#playback.aheadFrames = 0;
     if (this.#ring) {
       this.#ring.cancel();
-      this.#playback.reset();
+      this.#playback.halt();
     }
     this.#ring = undefined;
     this.#startMs = Infinity;
-    this.#fetchedBytes = this.#fedBytes = 0;
+    this.#fetchedBytes = this.#fedBytes = this.#toldBytes = 0;
     this.blocks.reset();
     this.dueMs = Infinity;
   }
@@ -101,11 +107,25 @@ export class MappedPlayback {
     this.inUse = false;
   }
 
-  /** Bytes heard since the start; no further than what has been fetched. */
+  // A fragment that comes late may still be in time, for nobody is told that it is over before it has
+  // come; one that comes when all of its time is over is missed.
+  #noteLateness(): void {
+    const { fragmentBytes, frameBytes } = this.#parameters;
+    const overdue = this.#playback.free ? 0 : this.#playback.overdueFrames();
+    if (overdue <= 0) return;
+    this.#ownLeadMs = Math.min(2 * this.#ownLeadMs, MOST_LEAD_MS);
+    if (overdue * frameBytes > fragmentBytes) this.#playback.underruns++;
+  }
+
+  /** Where the pointer is: bytes heard since the start, or at the server; all of them fetched. */
   playedBytes(): number {
     if (this.#startMs === Infinity) return 0;
     // The sink knows, unless it takes everything at once: then a ring needs a clock of its own.
-    if (!this.#playback.free) return this.#playback.playedBytes() - this.#baseBytes;
+    if (!this.#playback.free) {
+      // It may come to want less on its way than it did, but a pointer does not go back.
+      const bytes = this.#playback.wantedBytes() - this.#baseBytes;
+      return this.#toldBytes = Math.max(this.#toldBytes, bytes);
+    }
     const { rateHz, frameBytes } = this.#parameters;
     const frames = Math.floor((this.#now() - this.#startMs) * rateHz / 1000);
     return Math.max(0, Math.min(frames * frameBytes, this.#fedBytes));
@@ -143,8 +163,7 @@ export class MappedPlayback {
   }
 
   readonly #feed = (bytes: Uint8Array<ArrayBuffer>, start: number, length: number): void => {
-    const isLate = this.#fedBytes > 0 && !this.#playback.free && this.#playback.queuedBytes() <= 0;
-    if (isLate) this.#ownLeadMs = Math.min(2 * this.#ownLeadMs, MOST_LEAD_MS);
+    this.#noteLateness();
     this.#playback.write(bytes, start, length);
     this.#fedBytes += length;
     if (this.#startMs === Infinity) this.#startMs = this.#now();

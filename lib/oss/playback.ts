@@ -39,6 +39,12 @@ export class Playback {
   /** Whether SETTRIGGER holds the sound back, however much is written. */
   held = false;
 
+  /**
+   * How many frames are given to the sink before their time, if time is its only limit; above 0 for a
+   * mapped ring, which is not waited for when it is late: its time goes on.
+   */
+  aheadFrames = 0;
+
   /** The fragments played since the open. */
   readonly blocks: Blocks;
 
@@ -52,7 +58,7 @@ export class Playback {
   /** When data that does not fill a fragment begins to play all the same. */
   #startMs = Infinity;
   /** Bytes that have left the ring for the sink since the open. */
-  #playedBytes = 0;
+  #takenBytes = 0;
   #failed = false;
   /** Whether `dueMs` is the end of a step, not of what there is to play. */
   #stepIsWhole = false;
@@ -73,29 +79,40 @@ export class Playback {
     return this.#stream?.free ?? false;
   }
 
-  /** Whether there is nothing to be played: less than a frame is left. */
-  get drained(): boolean {
+  /** Whether all that was written is at the sink: less than a frame is left. */
+  get empty(): boolean {
     return (this.#ring?.length ?? 0) < this.#parameters.frameBytes;
+  }
+
+  /** Whether all that was written has been heard. */
+  get drained(): boolean {
+    return this.empty && this.#delayFrames() <= 0;
+  }
+
+  // Frames at the sink that are not heard yet; less than 0 when its clock has gone past them.
+  #delayFrames(): number {
+    return this.#stream?.delay(this.#host.now()) ?? 0;
   }
 
   /** The end of what has been written, as a count of bytes since the open. */
   get endBytes(): number {
-    return this.#playedBytes + (this.#ring?.length ?? 0);
+    return this.#takenBytes + (this.#ring?.length ?? 0);
   }
 
-  /** Whether everything before an `endBytes` has been played, or never will be. */
+  /** Whether everything before an `endBytes` has been heard, or never will be. */
   hasPlayed(endBytes: number): boolean {
-    return this.drained || this.#playedBytes >= endBytes;
+    return this.drained || this.playedBytes() >= endBytes;
   }
 
-  /** Bytes that wait to be played at this moment. */
+  /** Bytes that wait to be heard at this moment. */
   queuedBytes(): number {
-    return (this.#ring?.length ?? 0) - this.#dueBytes();
+    return (this.#ring?.length ?? 0) - this.#aheadBytes();
   }
 
   /** Bytes that can be written at this moment. */
   freeBytes(): number {
-    return this.#parameters.bufferBytes - this.queuedBytes();
+    return this.#parameters.bufferBytes - (this.#ring?.length ?? 0) +
+      Math.max(0, this.#aheadBytes());
   }
 
   /** Whether poll(2) says that the program can write: a fragment is free. */
@@ -103,17 +120,32 @@ export class Playback {
     return this.#failed || this.freeBytes() >= this.#parameters.fragmentBytes;
   }
 
-  /** Bytes played since the open. */
+  /** Bytes heard since the open. */
   playedBytes(): number {
-    return this.#playedBytes + this.#dueBytes();
+    return this.#takenBytes + this.#aheadBytes();
   }
 
-  // What the sink's clock has played of the ring, though it has not been moved there yet.
-  #dueBytes(): number {
+  /**
+   * Bytes that the sink has, or wants to have by now, since the open: what is heard, and what a server
+   * wants to have on its way.
+   */
+  wantedBytes(): number {
+    return this.#takenBytes + this.#aheadBytes(this.#stream?.leadFrames);
+  }
+
+  /** How many frames should have been heard by now and are not here. */
+  overdueFrames(): number {
     if (!this.#running) return 0;
+    const frames = Math.floor(this.#ring!.length / this.#parameters.frameBytes);
+    return Math.max(0, -this.#delayFrames() - frames);
+  }
+
+  // What the sink's clock has played of the ring, though it has not been moved there yet; or, less than
+  // 0, what has been moved there and is not heard yet.
+  #aheadBytes(leadFrames = 0): number {
     const { frameBytes } = this.#parameters;
-    const frames = Math.floor(this.#ring!.length / frameBytes);
-    return Math.min(this.#stream!.room(this.#host.now()), frames) * frameBytes;
+    const frames = this.#running ? Math.floor(this.#ring!.length / frameBytes) : 0;
+    return Math.min(leadFrames - this.#delayFrames(), frames) * frameBytes;
   }
 
   /**
@@ -129,7 +161,7 @@ export class Playback {
     do {
       taken += ring.write(bytes, start + taken, length - taken);
       if (!this.#running) this.#considerStart();
-      if (taken < length || this.#stream?.free) this.#move();
+      if (taken < length || this.#stream?.free || this.aheadFrames > 0) this.#move();
     } while (taken < length && ring.free > 0 && !this.#failed);
     // More data changes nothing of a step that is on its way, unless it has filled the ring.
     if (!this.#stepIsWhole || ring.free < this.#parameters.fragmentBytes) this.#schedule();
@@ -148,10 +180,11 @@ export class Playback {
 
   #start(): void {
     this.#startMs = Infinity;
-    if (this.drained) return;
-    const { format, rateHz, channels } = this.#parameters;
+    if (this.empty) return;
+    const { format, rateHz, channels, fragmentBytes, bufferBytes } = this.#parameters;
+    const parameters = { format, rateHz, channels, fragmentBytes, bufferBytes };
     try {
-      this.#stream ??= this.#host.sink.open({ format, rateHz, channels }, this.#host.client);
+      this.#stream ??= this.#host.sink.open(parameters, this.#host.client);
     } catch (error) {
       return this.#fail(error);
     }
@@ -197,25 +230,26 @@ export class Playback {
     const ring = this.#ring!;
     const stream = this.#stream!;
     const { frameBytes, format, channels } = this.#parameters;
-    const frames = Math.min(stream.room(nowMs), Math.floor(ring.length / frameBytes));
+    const room = stream.room(nowMs, this.aheadFrames);
+    const frames = Math.min(room, Math.floor(ring.length / frameBytes));
     if (frames > 0) {
       const bytes = frames * frameBytes;
       if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(ring.capacity);
       ring.read(this.#scratch, bytes);
       const { left, right } = this.#host.gain;
       applyGain(format, this.#scratch, 0, bytes, channels, left, right);
-      this.#playedBytes += bytes;
+      this.#takenBytes += bytes;
       try {
         stream.write(this.#scratch, frames, nowMs);
       } catch (error) {
         return this.#fail(error);
       }
     }
-    if (!this.drained) return;
+    if (!this.empty) return;
     if (this.#draining) {
       ring.clear(); // the part of a frame that may be left is not sound
       this.#stop();
-    } else if (!stream.free) {
+    } else if (!stream.free && this.aheadFrames === 0 && stream.delay(nowMs) <= 0) {
       this.underruns++;
       this.#stop();
     }
@@ -224,14 +258,15 @@ export class Playback {
   #schedule(): void {
     this.#stepIsWhole = false;
     this.dueMs = this.#startMs;
-    if (!this.#running) return;
-    const { frameBytes, fragmentBytes, bytesPerSecond } = this.#parameters;
-    const queued = Math.floor(this.#ring!.length / frameBytes);
-    if (queued === 0) {
-      this.dueMs = Infinity; // a free sink that waits for more
+    const { frameBytes, fragmentBytes, bytesPerSecond, rateHz } = this.#parameters;
+    const queued = Math.floor((this.#ring?.length ?? 0) / frameBytes);
+    if (queued === 0 || !this.#running) {
+      if (this.aheadFrames > 0) return;
+      const delay = this.#delayFrames();
+      if (delay > 0) this.dueMs = Math.min(this.dueMs, this.#host.now() + delay * 1000 / rateHz);
       return;
     }
-    const toFragment = fragmentBytes - this.#playedBytes % fragmentBytes;
+    const toFragment = fragmentBytes - this.#takenBytes % fragmentBytes;
     const toWritable = fragmentBytes - this.#ring!.free;
     const step = Math.min(
       toFragment,
@@ -242,9 +277,9 @@ export class Playback {
     const frames = Math.min(queued, stepFrames);
     this.#stepIsWhole = queued >= stepFrames;
     const nowMs = this.#host.now();
-    this.dueMs = this.#stream!.room(nowMs) >= frames
+    this.dueMs = this.#stream!.room(nowMs, this.aheadFrames) >= frames
       ? nowMs
-      : this.#stream!.timeOfRoom(frames, nowMs);
+      : this.#stream!.timeOfRoom(frames, nowMs, this.aheadFrames);
   }
 
   /** POST: what is there begins to play, though it does not fill a fragment. */
@@ -258,11 +293,18 @@ export class Playback {
     this.#draining = true;
     this.held = false; // who waits for the end does not wait for a trigger too
     this.post();
-    if (this.drained) this.#ring?.clear();
+    if (this.empty) this.#ring?.clear();
   }
 
-  /** RESET: forgets what was not played by now. */
+  /** RESET: what was not heard by now is not heard any more. */
   reset(): void {
+    this.halt();
+    if (this.#delayFrames() > 0) this.#stream!.discard(this.#host.now());
+    this.#schedule();
+  }
+
+  /** What the sink has is heard, and nothing after it. */
+  halt(): void {
     this.#move();
     this.#stop();
     this.#ring?.clear();

@@ -25,6 +25,10 @@ export class FrameClock {
     this.#running = true;
   }
 
+  get running(): boolean {
+    return this.#running;
+  }
+
   /** Stands the clock still. */
   stop(): void {
     this.#running = false;
@@ -32,10 +36,15 @@ export class FrameClock {
 
   /** The frames that are due and not taken yet; without a limit on a free clock. */
   due(nowMs: number): number {
+    return Math.max(0, this.lag(nowMs));
+  }
+
+  /** As `due`; less than 0 when frames were taken before their time. */
+  lag(nowMs: number): number {
     if (!this.#running) return 0;
     if (this.kind === "free") return Infinity;
     const passed = Math.floor((nowMs + EARLY_MS - this.#startMs) * this.rateHz / 1000);
-    return Math.max(0, passed - this.#taken);
+    return passed - this.#taken;
   }
 
   /** Notes that `frames` of those that are due have been taken. */

@@ -1,17 +1,20 @@
 // Measures ossp: natively against a minimal C server, in a user-mode kernel against osspd, what it
-// costs to run, what mapped streams cost, and what the page cache of a mapping does. Ratios are of
-// calls in turn, in one run, so they hold on any machine; the limits are those that we hold ourselves
-// to. Exits with 1 if one is exceeded.
+// costs to run, what mapped streams and mixes cost, what sound servers cost, whether its delays are
+// true, and what the page cache of a mapping does. Ratios are of calls in turn, in one run, so they
+// hold on any machine; the limits are those that we hold ourselves to. Exits with 1 if one is
+// exceeded.
 //
-// Usage: bench.ts [native] [osspd] [cost] [mapped] [pagecache]     all of them by default
+// Usage: bench.ts [native] [osspd] [cost] [mapped] [mix] [servers] [delay] [pagecache]
+//        all of them by default
 
 import { bootUml } from "../device/uml.ts";
 import { build, type Programs } from "./build.ts";
-import { isExceeded, mapped } from "./mapped.ts";
+import { mapped } from "./mapped.ts";
 import {
   compare,
   comparisonTable,
   cpuSeconds,
+  isExceeded,
   isSlow,
   load,
   memoryMib,
@@ -21,9 +24,12 @@ import {
   startOssp,
   table,
 } from "./measure.ts";
+import { mix } from "./mix.ts";
+import { delay } from "./delay.ts";
 import { pageCache } from "./page_cache.ts";
+import { servers } from "./servers.ts";
 
-const PARTS = ["native", "osspd", "cost", "mapped", "pagecache"];
+const PARTS = ["native", "osspd", "cost", "mapped", "mix", "servers", "delay", "pagecache"];
 const ROUNDS = 300;
 const LOAD_SECONDS = 5;
 const UML_TIMEOUT_SECONDS = 300;
@@ -86,7 +92,7 @@ async function cost(programs: Programs, folder: string): Promise<void> {
   const rows = [];
   for (const streams of [1, 4, 16, 64]) {
     const beforeCpu = cpuSeconds(ossp.pid);
-    const running = load(programs.load, device, streams, LOAD_SECONDS);
+    const running = load(programs.load, device, streams, 48000, LOAD_SECONDS);
     await new Promise((resolve) => setTimeout(resolve, LOAD_SECONDS * 900));
     const { rss, anonymous } = memoryMib(ossp.pid);
     const { median, p99, underruns } = await running;
@@ -122,6 +128,9 @@ try {
   }
   if (parts.includes("cost")) await cost(programs, folder);
   if (parts.includes("mapped")) exceeded += (await mapped(folder)).filter(isExceeded).length;
+  if (parts.includes("mix")) exceeded += (await mix(folder)).filter(isExceeded).length;
+  if (parts.includes("servers")) exceeded += (await servers(folder)).filter(isExceeded).length;
+  if (parts.includes("delay")) await delay(folder);
   if (parts.includes("pagecache")) console.log(`\n${await pageCache(folder)}`);
 } finally {
   await Deno.remove(folder, { recursive: true });

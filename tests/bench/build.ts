@@ -8,15 +8,20 @@ export type Programs = Readonly<Record<typeof SOURCES[number], string>>;
 /**
  * Compiles NAME.c into a folder.
  *
+ * @param words what the compiler is told beside
  * @returns the program's path
  */
-export async function compile(name: string, folder: string): Promise<string> {
+export async function compile(
+  name: string,
+  folder: string,
+  ...words: string[]
+): Promise<string> {
   const program = `${folder}/${name}`;
   const source = `${import.meta.dirname}/${name}.c`;
   const { success, stderr } = await new Deno.Command("cc", {
     args: [
       ...["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"],
-      ...["-o", program, source],
+      ...["-o", program, source, ...words],
     ],
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));

@@ -5,13 +5,14 @@ import { KERNEL_MAPS } from "../programs.ts";
 import { compile } from "./build.ts";
 import {
   cpuSeconds,
+  type Figure,
+  figureTable,
   memoryMib,
   output,
   pin,
   pinned,
   type Server,
   startOssp,
-  table,
 } from "./measure.ts";
 
 /** How long one stream plays, to compare what is fetched with what is played. */
@@ -35,35 +36,6 @@ const PROCESSORS = [0, 1];
 
 const LAST_LINE_LIMIT_MS = 5000;
 const POLL_MS = 20;
-
-/** Something that was measured, and what it has to be. */
-export interface Figure {
-  readonly what: string;
-  readonly value: number;
-  /** The highest value that is good enough; undefined where it is only to be known. */
-  readonly limit?: number;
-}
-
-/** Whether a figure is beyond its limit. */
-export function isExceeded({ value, limit }: Figure): boolean {
-  return limit !== undefined && value > limit;
-}
-
-function shown(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 3 : 1);
-}
-
-function figureTable(figures: readonly Figure[]): string {
-  return table([
-    ["", "measured", "limit", ""],
-    ...figures.map((figure) => [
-      figure.what,
-      shown(figure.value),
-      String(figure.limit ?? "-"),
-      figure.limit === undefined ? "" : isExceeded(figure) ? "TOO MUCH" : "ok",
-    ]),
-  ]);
-}
 
 /** What mapped_load.c prints, which says what each figure is. */
 interface Load {
@@ -102,14 +74,15 @@ class MappedServer implements AsyncDisposable {
   ): Promise<MappedServer> {
     const directory = `${folder}/${name}`;
     const ends: StreamEnd[] = [];
+    const onLine = (line: string) => {
+      const end = line.match(/mapped: (\d+) bytes played, (\d+) fetched, (\d+) underruns/);
+      if (!end) return console.error(line);
+      const [played, fetched, underruns] = end.slice(1).map(Number);
+      ends.push({ played, fetched, underruns });
+    };
     const server = await startOssp(
       ["--frontend", "fuse", "--dir", directory, "--sink", sink, "--log-level", "debug"],
-      (line) => {
-        const end = line.match(/mapped: (\d+) bytes played, (\d+) fetched, (\d+) underruns/);
-        if (!end) return console.error(line);
-        const [played, fetched, underruns] = end.slice(1).map(Number);
-        ends.push({ played, fetched, underruns });
-      },
+      { onLine },
     );
     await pin(server.pid, ...PROCESSORS);
     return new MappedServer(`${directory}/dsp`, ends, server, program);

@@ -64,11 +64,13 @@ export function compare(
   return output(program, ...args);
 }
 
-/** What a call took while `streams` streams played, in nanoseconds, and their underruns. */
+/** What a call took while `streams` streams played, in nanoseconds, and how they played. */
 export interface Load {
   readonly median: number;
   readonly p99: number;
   readonly underruns: number;
+  /** Frames that were taken of each in a second, of which a bufferful has not been heard. */
+  readonly rate: number;
 }
 
 /** Runs `load`. */
@@ -76,9 +78,10 @@ export function load(
   program: string,
   device: string,
   streams: number,
+  rateHz: number,
   seconds: number,
 ): Promise<Load> {
-  return output(program, device, streams, seconds);
+  return output(program, device, streams, rateHz, seconds);
 }
 
 /** CPU time of a process so far, in seconds (proc_pid_stat(5), 100 ticks a second). */
@@ -87,11 +90,11 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Resident and anonymous memory of a process, in MiB. */
-export function memoryMib(pid: number): { rss: number; anonymous: number } {
+/** Memory of a process in MiB: resident, the same with what is shared divided, and anonymous. */
+export function memoryMib(pid: number): { rss: number; pss: number; anonymous: number } {
   const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
   const kb = (name: string) => Number(rollup.match(new RegExp(`^${name}:\\s+(\\d+)`, "m"))![1]);
-  return { rss: kb("Rss") / 1024, anonymous: kb("Anonymous") / 1024 };
+  return { rss: kb("Rss") / 1024, pss: kb("Pss") / 1024, anonymous: kb("Anonymous") / 1024 };
 }
 
 /** A running `ossp run` without a COMMAND. */
@@ -101,19 +104,23 @@ export interface Server extends AsyncDisposable {
   readonly readyMs: number;
 }
 
-/**
- * Starts `ossp run` with these options and waits until its devices are there.
- *
- * @param onLine takes each line that it says after that
- */
+/** How ossp is started, beside its options. */
+export interface Start {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Takes each line that it says after that its devices are there. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** Starts `ossp run` with these options and waits until its devices are there. */
 export async function startOssp(
   options: readonly string[],
-  onLine: (line: string) => void = console.error,
+  { env, onLine = console.error }: Start = {},
 ): Promise<Server> {
   const startMs = performance.now();
   const main = new URL("../../main.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", main, "run", ...options],
+    env,
     stdin: "null",
     stderr: "piped",
   }).spawn();
@@ -149,6 +156,36 @@ export function table(rows: readonly (readonly string[])[]): string {
     row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))
       .join("  ").trimEnd()
   ).join("\n");
+}
+
+/** Something that was measured, and what it has to be. */
+export interface Figure {
+  readonly what: string;
+  readonly value: number;
+  /** The highest value that is good enough; undefined where it is only to be known. */
+  readonly limit?: number;
+}
+
+/** Whether a figure is beyond its limit. */
+export function isExceeded({ value, limit }: Figure): boolean {
+  return limit !== undefined && value > limit;
+}
+
+function shown(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 3 : 1);
+}
+
+/** Figures as a table. */
+export function figureTable(figures: readonly Figure[]): string {
+  return table([
+    ["", "measured", "limit", ""],
+    ...figures.map((figure) => [
+      figure.what,
+      shown(figure.value),
+      String(figure.limit ?? "-"),
+      figure.limit === undefined ? "" : isExceeded(figure) ? "TOO MUCH" : "ok",
+    ]),
+  ]);
 }
 
 /** Comparisons as a table; the second and third columns are microseconds. */

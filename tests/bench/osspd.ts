@@ -32,6 +32,7 @@ export interface Osspd extends AsyncDisposable {
   readonly mixer: string;
   /** Process of the daemon; its slaves, one an open stream, are its children. */
   readonly pid: number;
+  readonly pulsePid: number;
 }
 
 /** A daemon in the foreground, with what it says kept for the error that may be needed. */
@@ -137,6 +138,7 @@ export async function startOsspd(devices: OsspdDevices = SECOND_CARD): Promise<O
     dsp,
     mixer: `/dev/${devices.mixer}`,
     pid: osspd.pid,
+    pulsePid: pulse.pid,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

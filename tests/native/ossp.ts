@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { parseWav } from "../../lib/pcm/wav.ts";
 import { compile } from "../compile.ts";
+import { NO_SERVER } from "../programs.ts";
 
 /** The words that run ossp from its sources; a subcommand follows. */
 export const OSSP: readonly string[] = [
@@ -131,7 +132,7 @@ export class Run implements AsyncDisposable {
 
   /** `ossp run` through the fuse front end. */
   static ossp(args: readonly string[], { by = [], ...options }: RunOptions = {}): Run {
-    return new Run([...by, ...OSSP, "run", "--frontend", "fuse", ...args], options);
+    return new Run([...by, ...OSSP, "run", "--frontend", "fuse", ...NO_SERVER, ...args], options);
   }
 
   get pid(): number {

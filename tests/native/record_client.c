@@ -295,6 +295,25 @@ static void duplex_on_two(void)
 	expect_constant_offset(open_device(O_WRONLY), recording);
 }
 
+/* Who hears what he plays hears it at a constant offset: every byte once, from the first on. */
+static void duplex_with_oneself(void)
+{
+	enum { PLAYED = 10 * BUFFER, START = 64 };
+	static unsigned char played[PLAYED], back[PLAYED];
+	for (int i = 0; i < PLAYED; i++) played[i] = i ^ i >> 8;
+	int fd = open_device(O_RDWR);
+	for (int at = 0; at < PLAYED; at += FRAGMENT) {
+		EXPECT(write(fd, played + at, FRAGMENT) == FRAGMENT, "errno %d", errno);
+		EXPECT(read(fd, back + at, FRAGMENT) == FRAGMENT, "errno %d", errno);
+	}
+	int offset = 0;
+	while (offset < PLAYED - START && memcmp(back + offset, played, START) != 0) offset++;
+	EXPECT(offset < PLAYED / 2, "it is heard %d bytes later", offset);
+	for (int i = offset; i < PLAYED; i++) {
+		EXPECT(back[i] == played[i - offset], "not from byte %d on, of offset %d", i, offset);
+	}
+}
+
 /* What a descriptor was not opened for. */
 static void other_way(void)
 {
@@ -337,6 +356,7 @@ static const struct {
 	CASE(begin_anew),
 	CASE(duplex_on_one),
 	CASE(duplex_on_two),
+	CASE(duplex_with_oneself),
 	CASE(other_way),
 	CASE(no_source),
 };

@@ -83,6 +83,22 @@ Deno.test({
       assertEquals([await run.end(), run.stderr], [0, ""], run.stdout);
     });
 
+    await test.step("who records what is played hears himself at a constant offset", async () => {
+      const options = [
+        "--source",
+        "monitor",
+        "--format",
+        "u8",
+        "--rate",
+        "16000",
+        "--channels",
+        "1",
+      ];
+      const words = [client, "duplex_with_oneself", "/dev/dsp"];
+      await using run = Run.ossp([...options, "--", ...words]);
+      assertEquals([await run.end(), run.stderr], [0, ""], run.stdout);
+    });
+
     await test.step("a source without a clock gives a minute at once", async () => {
       const head =
         "head -c 960000 /dev/dsp | cksum; head -c 960000 /dev/zero | tr '\\0' '\\200' | cksum";

@@ -17,8 +17,11 @@ function harness(kind: "real" | "free" = "real") {
       const clock = new FrameClock(kind, rateHz);
       return {
         free: kind === "free",
+        leadFrames: 0,
         start: (now) => clock.start(now),
         stop: () => clock.stop(),
+        discard() {},
+        delay: (now) => -clock.lag(now),
         room: (now) => clock.due(now),
         timeOfRoom: (frames, now) => clock.timeOf(frames, now),
         write(bytes, frames) {

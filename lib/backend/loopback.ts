@@ -1,0 +1,222 @@
+// A loop: what is played to its sink is recorded from its source, and a sink that is listened to.
+
+import type { ClockKind } from "../pcm/clock.ts";
+import { Converter } from "../pcm/converter.ts";
+import { FrameClock } from "../pcm/clock.ts";
+import { MixedSink, type MixTarget } from "./mixed.ts";
+import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
+import type { Source, SourceStream } from "./source.ts";
+
+// A player that has brought nothing for so long has ended, as far as its last sound is concerned: steps
+// are shorter.
+const OVER_MS = 250;
+
+// How late a step may be.
+const SPARE_SECONDS = 0.03;
+
+// What nobody reads is kept no longer than this.
+const LIMIT_SECONDS = 2;
+
+/** All that is played to `sink`, mixed, can be recorded from `source`. */
+export class Loopback implements MixTarget, Source {
+  readonly ready = true;
+  readonly sink: Sink;
+  readonly #parameters: PcmParameters;
+  readonly #clock: ClockKind;
+  readonly #listeners = new Set<LoopStream>();
+  #samples = new Float64Array(0);
+
+  /** @param parameters of the mix */
+  constructor(clock: ClockKind, parameters: PcmParameters) {
+    this.#clock = clock;
+    this.#parameters = parameters;
+    this.sink = new MixedSink(() => this, clock, parameters);
+  }
+
+  open(parameters: PcmParameters): SourceStream {
+    const stream = new LoopStream(this.#clock, this.#parameters, parameters, () => {
+      this.#listeners.delete(stream);
+    });
+    this.#listeners.add(stream);
+    return stream;
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>, frames: number): void {
+    if (this.#listeners.size === 0) return;
+    const { format, channels } = this.#parameters;
+    const samples = frames * channels;
+    if (this.#samples.length < samples) this.#samples = new Float64Array(samples);
+    format.decode(bytes, 0, this.#samples, 0, samples);
+    for (const listener of this.#listeners) listener.hear(this.#samples, frames);
+  }
+
+  close(): void {}
+}
+
+/** One recording of a loop. */
+class LoopStream implements SourceStream {
+  readonly free: boolean;
+  readonly #parameters: PcmParameters;
+  readonly #clock: FrameClock;
+  readonly #converter: Converter;
+  readonly #onClosed: () => void;
+  #running = false;
+  /** Whether what was heard is being given out. */
+  #flows = false;
+  #heardMs = 0;
+  /** The longest step in which sound has come, in frames of ours. */
+  #stepFrames = 0;
+  readonly #spareFrames: number;
+
+  constructor(
+    clock: ClockKind,
+    from: PcmParameters,
+    parameters: PcmParameters,
+    onClosed: () => void,
+  ) {
+    const { rateHz, channels } = parameters;
+    // Though all of it is there at once, it is not there before it was played.
+    this.free = false;
+    this.#parameters = parameters;
+    this.#clock = new FrameClock(clock, rateHz);
+    this.#converter = new Converter(from.rateHz, from.channels, rateHz, channels);
+    this.#spareFrames = Math.ceil(rateHz * SPARE_SECONDS);
+    this.#onClosed = onClosed;
+  }
+
+  hear(samples: Float64Array<ArrayBuffer>, frames: number): void {
+    if (!this.#running) return;
+    const { queue } = this.#converter;
+    const before = queue.length;
+    this.#converter.put(samples, frames);
+    this.#stepFrames = Math.max(this.#stepFrames, queue.length - before);
+    this.#heardMs = performance.now();
+    const excess = queue.length - LIMIT_SECONDS * this.#parameters.rateHz;
+    if (excess > 0) queue.drop(excess);
+  }
+
+  start(nowMs: number): void {
+    this.#clock.start(nowMs);
+    this.#converter.clear();
+    this.#running = true;
+    this.#flows = false;
+    this.#stepFrames = 0;
+  }
+
+  stop(_nowMs: number): void {
+    this.#clock.stop();
+    this.#converter.clear();
+    this.#running = false;
+  }
+
+  available(nowMs: number): number {
+    const due = this.#clock.due(nowMs);
+    return due === Infinity ? this.#converter.queue.length : due;
+  }
+
+  timeOfAvailable(frames: number, nowMs: number): number {
+    return this.#clock.timeOf(frames, nowMs);
+  }
+
+  read(target: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {
+    const { format, channels } = this.#parameters;
+    const { queue } = this.#converter;
+    if (!this.#flows) {
+      // Players bring their sound in steps: it must not run dry between them.
+      const isEnough = queue.length >= frames + this.#stepFrames + this.#spareFrames;
+      const isOver = nowMs - this.#heardMs > OVER_MS;
+      this.#flows = this.#clock.kind === "free" || isEnough || isOver;
+    }
+    const given = this.#flows ? Math.min(frames, queue.length) : 0;
+    format.encode(queue.first(given), 0, target, 0, given * channels);
+    queue.drop(given);
+    const rest = (frames - given) * channels * format.bytes;
+    if (rest > 0) {
+      format.silence(target, given * channels * format.bytes, rest);
+      this.#flows = false;
+    }
+    this.#clock.take(frames);
+  }
+
+  skip(frames: number): void {
+    const { queue } = this.#converter;
+    queue.drop(Math.min(frames, queue.length));
+    this.#clock.take(frames);
+  }
+
+  close(): void {
+    this.#converter.close();
+    this.#onClosed();
+  }
+}
+
+/** A sink whose mix can be recorded, whatever becomes of its streams. */
+export class MonitoredSink implements Sink {
+  /** @param monitor hears what `sink` is given */
+  constructor(readonly sink: Sink, readonly monitor: Sink) {}
+
+  open(parameters: PcmParameters, client: Client): SinkStream {
+    const heard = this.monitor.open(parameters, client);
+    return new MonitoredStream(this.sink.open(parameters, client), heard);
+  }
+
+  close(): void {
+    this.sink.close();
+    this.monitor.close();
+  }
+}
+
+/** Its time is the sink's. */
+class MonitoredStream implements SinkStream {
+  readonly #stream: SinkStream;
+  readonly #monitor: SinkStream;
+
+  constructor(stream: SinkStream, monitor: SinkStream) {
+    this.#stream = stream;
+    this.#monitor = monitor;
+  }
+
+  get free(): boolean {
+    return this.#stream.free;
+  }
+
+  start(nowMs: number): void {
+    this.#stream.start(nowMs);
+    this.#monitor.start(nowMs);
+  }
+
+  stop(nowMs: number): void {
+    this.#stream.stop(nowMs);
+    this.#monitor.stop(nowMs);
+  }
+
+  discard(nowMs: number): void {
+    this.#stream.discard(nowMs);
+  }
+
+  delay(nowMs: number): number {
+    return this.#stream.delay(nowMs);
+  }
+
+  get leadFrames(): number {
+    return this.#stream.leadFrames;
+  }
+
+  room(nowMs: number, aheadFrames: number): number {
+    return this.#stream.room(nowMs, aheadFrames);
+  }
+
+  timeOfRoom(frames: number, nowMs: number, aheadFrames: number): number {
+    return this.#stream.timeOfRoom(frames, nowMs, aheadFrames);
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {
+    this.#stream.write(bytes, frames, nowMs);
+    this.#monitor.write(bytes, frames, nowMs);
+  }
+
+  close(): void {
+    this.#stream.close();
+    this.#monitor.close();
+  }
+}

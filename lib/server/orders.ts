@@ -1,0 +1,54 @@
+// What the device loop and the thread of a sound server say to each other, beside what is in the
+// links. The thread sleeps: who sends it an `Order` writes to its eventfd too.
+
+import type { MessagePort } from "node:worker_threads";
+import type { ServerStream } from "./server.ts";
+
+/** The servers there are, and how each is written in `--sink` and `--source`. */
+export const SERVER_KINDS = {
+  auto: { form: "auto", about: "the first of pulse, jack, alsa and sndio that can be used" },
+  pulse: { form: "pulse[:SERVER]", about: "PulseAudio, or PipeWire's server of that protocol" },
+  alsa: { form: "alsa[:PCM]", about: "an ALSA PCM, of any name" },
+  jack: { form: "jack[:SERVER]", about: "JACK" },
+  sndio: { form: "sndio[:DEVICE]", about: "sndio" },
+} as const;
+
+export type ServerKind = keyof typeof SERVER_KINDS;
+
+/** Which server, and how it is used. */
+export interface ServerSpec {
+  readonly kind: ServerKind;
+  /** The server's, PCM's or device's name; empty for the default. */
+  readonly name: string;
+}
+
+/** One end of the way between a server's thread and the one that may wait in the server's library. */
+export interface OpenerLine {
+  readonly port: MessagePort;
+  /** The eventfd that says that there is an answer. */
+  readonly answerFd: number;
+}
+
+/** What a server's thread is started with. */
+export interface ServerThreadStart {
+  readonly spec: ServerSpec;
+  readonly port: MessagePort;
+  /** The eventfd that wakes it for an order, or because a link has changed. */
+  readonly wakeFd: number;
+  /** For the servers that need it. */
+  readonly opener?: OpenerLine;
+}
+
+/** A `ServerStream` as it crosses to the thread. */
+export interface StreamOrder extends Omit<ServerStream, "link" | "format"> {
+  /** The memory of its link. */
+  readonly memory: SharedArrayBuffer;
+  /** The name of its format. */
+  readonly format: string;
+}
+
+/** From the device loop to the thread. */
+export type Order =
+  | { readonly type: "open"; readonly stream: StreamOrder }
+  /** End at once. */
+  | { readonly type: "stop" };

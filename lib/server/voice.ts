@@ -1,0 +1,111 @@
+// Streams in a server's own rate, channels and numbers, for servers that take only those: what a
+// program plays is added to a sum, what is recorded is made into what the program wants.
+
+import { Converter } from "../pcm/converter.ts";
+import type { ServerStream } from "./server.ts";
+
+/** What a program plays, as its server wants it. */
+export class PlayingVoice {
+  readonly #stream: ServerStream;
+  readonly #converter: Converter;
+  readonly #ratio: number;
+  /** How often the program has taken back what it wrote, as far as we know. */
+  #flushes: number;
+  #bytes = new Uint8Array(0);
+  #samples = new Float64Array(0);
+
+  constructor(readonly stream: ServerStream, rateHz: number, readonly serverChannels: number) {
+    this.#stream = stream;
+    this.#flushes = stream.link.flushes;
+    this.#ratio = stream.rateHz / rateHz;
+    this.#converter = new Converter(stream.rateHz, stream.channels, rateHz, serverChannels);
+  }
+
+  /** Frames of the stream that were read from its link and are still in here. */
+  get heldFrames(): number {
+    return Math.round(this.#converter.queue.length * this.#ratio);
+  }
+
+  /** Makes up to `frames` frames ready for `addTo`; returns how many there are. */
+  ready(frames: number): number {
+    const { queue } = this.#converter;
+    while (queue.length < frames && this.#read(frames - queue.length) > 0);
+    return Math.min(frames, queue.length);
+  }
+
+  /**
+   * Adds the next frames to `mix`, interleaved in the server's channels, from its start on.
+   *
+   * @returns how many of the `frames` there were; the rest is silence
+   */
+  addTo(mix: Float32Array | Float64Array, frames: number): number {
+    const given = this.ready(frames);
+    const { queue } = this.#converter;
+    const samples = queue.first(given);
+    for (let i = 0; i < samples.length; i++) mix[i] += samples[i];
+    queue.drop(given);
+    return given;
+  }
+
+  #read(serverFrames: number): number {
+    const { link, format, channels } = this.#stream;
+    const wanted = Math.min(link.filled, Math.ceil(serverFrames * this.#ratio) + 1);
+    if (this.#bytes.length < wanted * link.frameBytes) {
+      this.#bytes = new Uint8Array(wanted * link.frameBytes);
+      this.#samples = new Float64Array(wanted * channels);
+    }
+    const frames = link.readInto(this.#bytes, 0, wanted, this.#flushes);
+    format.decode(this.#bytes, 0, this.#samples, 0, frames * channels);
+    if (frames > 0) this.#converter.put(this.#samples, frames);
+    return frames;
+  }
+
+  /** Forgets what was taken back: what is in here, and what is in the link from before that. */
+  clear(): void {
+    this.#flushes = this.#stream.link.flushes;
+    this.#stream.link.skipFlushed();
+    this.#converter.clear();
+  }
+
+  close(): void {
+    this.#converter.close();
+  }
+}
+
+/** What a server records, as a program wants it. */
+export class RecordingVoice {
+  readonly #converter: Converter;
+  #bytes = new Uint8Array(0);
+
+  constructor(readonly stream: ServerStream, rateHz: number, serverChannels: number) {
+    const { rateHz: toHz, channels } = stream;
+    this.#converter = new Converter(rateHz, serverChannels, toHz, channels);
+  }
+
+  /** Gives the program `frames` frames of the server's; what it has no place for is an xrun. */
+  put(samples: Float64Array<ArrayBuffer>, frames: number): void {
+    const { link, format, channels } = this.stream;
+    const { queue } = this.#converter;
+    this.#converter.put(samples, frames);
+    const made = queue.length;
+    if (this.#bytes.length < made * link.frameBytes) {
+      this.#bytes = new Uint8Array(made * link.frameBytes);
+    }
+    format.encode(queue.first(made), 0, this.#bytes, 0, made * channels);
+    queue.drop(made);
+    const taken = link.write(this.#bytes, 0, made);
+    if (taken < made) {
+      link.addXrun();
+      link.addLost(made - taken);
+    }
+  }
+
+  /** The recording begins anew. */
+  clear(): void {
+    this.#converter.clear();
+  }
+
+  close(): void {
+    this.#converter.close();
+  }
+}
