@@ -95,7 +95,7 @@ export class AutoServer implements Server {
       refusals.push(`${candidate.kind}: ${refusal}`);
     }
     if (!this.#told) {
-      this.#log("info", `nothing is heard until there is a sound server: ${refusals.join("; ")}`);
+      this.#log("warn", `nothing is heard until there is a sound server: ${refusals.join("; ")}`);
     }
     this.#told = true;
   }

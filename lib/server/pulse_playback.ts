@@ -192,7 +192,7 @@ export class PulsePlayback extends PulseStream {
       this.#readIndex = timing.readIndex;
       this.noteMoved(nowMs);
     }
-    if (timing && timing.writeIndex <= timing.readIndex) this.noteMoved(nowMs);
+    if (timing && timing.writeIndex <= timing.readIndex) this.noteIdle(nowMs);
     const underflow = library.pa_stream_get_underflow_index(pointer);
     if (underflow !== this.#underflow && !this.#draining) this.stream.link.addXrun();
     this.#underflow = underflow;

@@ -39,8 +39,9 @@ const FIRST_TIMING_MS = 10;
 const LAST_TIMING_MS = 100;
 
 // A stream that should move and has not for so long stands still: its server hangs, or its device is
-// suspended. A device that has to be woken first may take longer.
-const STALL_MS = 400;
+// suspended. A device that has to be woken first may take longer, and so may a null sink that has
+// played silence ahead of its time.
+const STALL_MS = 800;
 const START_STALL_MS = 1500;
 
 const timeval = new BigInt64Array(2); // struct timeval: seconds, microseconds
@@ -145,13 +146,18 @@ export abstract class PulseStream {
 
   /** Whether it should have moved and has not: a clock is to serve it meanwhile. */
   stalled(nowMs: number): boolean {
-    return !this.corked && nowMs - this.#movedMs > this.#stallMs;
+    const aheadMs = this.timing ? this.timing.sinkUs / 1000 : 0;
+    return !this.corked && nowMs - this.#movedMs > this.#stallMs + aheadMs;
   }
 
-  /** It moves, or need not. */
   protected noteMoved(nowMs: number): void {
     this.#movedMs = nowMs;
     this.#stallMs = STALL_MS;
+  }
+
+  /** It does not move because it has nothing to. */
+  protected noteIdle(nowMs: number): void {
+    this.#movedMs = nowMs;
   }
 
   protected cork(corked: boolean, nowMs: number): void {

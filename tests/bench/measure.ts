@@ -2,6 +2,7 @@
 // /proc says of a process.
 
 import { TextLineStream } from "@std/streams";
+import { NO_SERVER } from "../programs.ts";
 
 /** Nanoseconds of two devices, and the quartiles of the ratios of rounds in turn. */
 export interface Comparison {
@@ -119,7 +120,7 @@ export async function startOssp(
   const startMs = performance.now();
   const main = new URL("../../main.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", main, "run", ...options],
+    args: ["run", "-A", "--quiet", main, "run", ...NO_SERVER, ...options],
     env,
     stdin: "null",
     stderr: "piped",
