@@ -58,7 +58,7 @@ const symbols = {
   jack_port_get_latency_range: { parameters: ["pointer", "i32", "buffer"], result: "void" },
   // const char **jack_get_ports(jack_client_t *, const char *name_pattern, const char *type_pattern,
   //                             unsigned long flags)
-  jack_get_ports: { parameters: ["pointer", "pointer", "buffer", "usize"], result: "pointer" },
+  jack_get_ports: { parameters: ["pointer", "buffer", "buffer", "usize"], result: "pointer" },
   // void jack_free(void *)
   jack_free: { parameters: ["pointer"], result: "void" },
   // int jack_connect(jack_client_t *, const char *source, const char *destination)

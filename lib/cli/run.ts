@@ -17,6 +17,7 @@ import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
 import type { DeviceNumbers, EngineConfig, LogLevel } from "../daemon/messages.ts";
 import { MountPoint } from "../daemon/mount_point.ts";
 import { commandWords, enterNamespace, findProgram, replaceDev } from "../daemon/namespace.ts";
+import type { ServerSpec } from "../server/orders.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
 import { DEFAULT_LEAD_MS } from "../oss/mapped_playback.ts";
 import { formatByName, FORMATS } from "../pcm/format.ts";
@@ -69,6 +70,14 @@ export const RUN: Subcommand = {
       choices: ["real", "free"],
       default: "real",
       about: "of sinks and sources: at the sample rate, or as fast as the program goes",
+    },
+    {
+      name: "jack-connect",
+      value: "PORTS",
+      default: "system",
+      about:
+        "what JACK's ports are connected to: system (the sound card's own), none, or a regular " +
+        "expression that other ports' names match",
     },
     {
       name: "on-server-loss",
@@ -249,6 +258,15 @@ function engineConfig(parsed: Parsed): Omit<EngineConfig, "wakeFd"> {
   };
 }
 
+/** A sink or a source whose server knows its options. */
+function withOptions<Spec extends { readonly server?: ServerSpec }>(
+  spec: Spec,
+  values: Parsed["values"],
+): Spec {
+  if (!spec.server) return spec;
+  return { ...spec, server: { ...spec.server, jackConnect: values["jack-connect"] } };
+}
+
 /** The names of all devices. */
 function deviceNames(
   { dsps, loopbacks, mixers }: Pick<EngineConfig, "dsps" | "loopbacks" | "mixers">,
@@ -263,7 +281,7 @@ function sinkSpec(
 ): SinkSpec {
   try {
     return {
-      ...parseSink(values.sink!),
+      ...withOptions(parseSink(values.sink!), values),
       onLoss: values["on-server-loss"] as OnLoss,
       clock: values.clock as SinkSpec["clock"],
       format: formatByName(values.format!)!.name,
@@ -279,7 +297,7 @@ function sinkSpec(
 function sourceSpec(values: Parsed["values"]): SourceSpec {
   try {
     return {
-      ...parseSource(values.source!),
+      ...withOptions(parseSource(values.source!), values),
       onLoss: values["on-server-loss"] as OnLoss,
       clock: values.clock as SourceSpec["clock"],
     };

@@ -21,7 +21,12 @@ export interface Candidate {
   readonly kind: Exclude<ServerKind, "auto">;
   /** Whether its default can be used now: undefined, or one line that says why not. */
   probe(name: string, opener: OpenerLine): string | undefined;
-  readonly Server: new (name: string, log: ServerLog, opener: OpenerLine) => Server;
+  readonly Server: new (
+    name: string,
+    log: ServerLog,
+    opener: OpenerLine,
+    jackConnect?: string,
+  ) => Server;
 }
 
 /** The kinds, in the order in which they are tried. */
@@ -36,6 +41,7 @@ export const CANDIDATES: readonly Candidate[] = [
 export class AutoServer implements Server {
   readonly #log: ServerLog;
   readonly #opener: OpenerLine;
+  readonly #jackConnect: string | undefined;
   /** The streams that the loop has not done with; while there is no server a clock serves them. */
   readonly #streams = new Map<ServerStream, Stopgap>();
   #server: Server | undefined;
@@ -45,8 +51,12 @@ export class AutoServer implements Server {
   #goneMs = Infinity;
   #told = false;
 
-  /** @param opener the way to the thread that opens connections, for sndio */
-  constructor(log: ServerLog, opener: OpenerLine) {
+  /**
+   * @param opener the way to the thread that opens connections, for sndio
+   * @param jackConnect as `ServerSpec` has it
+   */
+  constructor(log: ServerLog, opener: OpenerLine, jackConnect?: string) {
+    this.#jackConnect = jackConnect;
     this.#log = log;
     this.#opener = opener;
   }
@@ -103,7 +113,7 @@ export class AutoServer implements Server {
   #take({ kind, Server }: Candidate): void {
     this.#log("info", `sound goes by ${kind}`);
     this.#server?.close();
-    this.#server = new Server("", this.#log, this.#opener);
+    this.#server = new Server("", this.#log, this.#opener, this.#jackConnect);
     this.#kind = kind;
     this.#goneMs = Infinity;
     this.#told = true;

@@ -2,8 +2,9 @@
 // card's own. The thread serves the cycles of the server's graph itself (jack_client.ts).
 
 import { poll, POLLIN } from "../../ffi/libc.ts";
-import { JackClient, type JackPort } from "./jack_client.ts";
+import { JackClient, type JackPort, SYSTEM_PORTS } from "./jack_client.ts";
 import { LinkState } from "./link.ts";
+import type { OpenerLine } from "./orders.ts";
 import { epochMs, type Server, type ServerLog, type ServerStream } from "./server.ts";
 import { Stopgap } from "./stopgap.ts";
 import { PlayingVoice, RecordingVoice } from "./voice.ts";
@@ -47,7 +48,12 @@ abstract class JackVoice {
   /** Whether there was anything to connect the ports with. */
   joined = false;
 
-  constructor(readonly stream: ServerStream, protected readonly client: JackClient) {}
+  /** @param connectTo as `ServerSpec.jackConnect` has it */
+  constructor(
+    readonly stream: ServerStream,
+    protected readonly client: JackClient,
+    readonly connectTo: string,
+  ) {}
 
   /** Whether nothing is left to be done for a closed stream. */
   abstract readonly ended: boolean;
@@ -89,11 +95,11 @@ abstract class JackVoice {
     return true;
   }
 
-  /** Connects ports with the sound card's; a mono sound is heard on both sides. */
+  /** Connects ports with those that they are to have; a mono sound is heard on both sides. */
   *join(ports: readonly JackPort[]): Chore {
     const { direction, channels } = this.stream;
     const isMono = channels === 1 && direction === "play";
-    for (const [i, other] of this.client.physicalPorts(direction).entries()) {
+    for (const [i, other] of this.client.portsToConnect(direction, this.connectTo).entries()) {
       const port = ports[isMono && i < 2 ? 0 : i];
       if (!port) break;
       this.joined = true;
@@ -126,8 +132,8 @@ class JackPlayer extends JackVoice {
   #flowing = false;
   #waitedCycles = 0;
 
-  constructor(stream: ServerStream, client: JackClient) {
-    super(stream, client);
+  constructor(stream: ServerStream, client: JackClient, connectTo: string) {
+    super(stream, client, connectTo);
     this.#voice = new PlayingVoice(stream, client.rateHz, stream.channels);
     this.#ratio = stream.rateHz / client.rateHz;
     this.#flushes = stream.link.flushes;
@@ -223,8 +229,8 @@ class JackRecorder extends JackVoice {
   #samples = new Float64Array(0);
   #wasRunning = false;
 
-  constructor(stream: ServerStream, client: JackClient) {
-    super(stream, client);
+  constructor(stream: ServerStream, client: JackClient, connectTo: string) {
+    super(stream, client, connectTo);
     this.#voice = new RecordingVoice(stream, client.rateHz, stream.channels);
     this.#ratio = stream.rateHz / client.rateHz;
   }
@@ -272,6 +278,7 @@ interface Served {
 /** Streams on a JACK server. */
 export class JackServer implements Server {
   readonly #name: string;
+  readonly #connectTo: string;
   readonly #log: ServerLog;
   readonly #streams = new Map<ServerStream, Served>();
   /** What is to be done between cycles, one after the other. */
@@ -293,10 +300,12 @@ export class JackServer implements Server {
 
   /**
    * @param name the server's, empty for the default
+   * @param connectTo as `ServerSpec.jackConnect` has it
    * @throws {Error} where libjack is not installed
    */
-  constructor(name: string, log: ServerLog) {
+  constructor(name: string, log: ServerLog, _opener?: OpenerLine, connectTo = SYSTEM_PORTS) {
     this.#name = name;
+    this.#connectTo = connectTo;
     this.#log = log;
     JackClient.load();
   }
@@ -363,7 +372,7 @@ export class JackServer implements Server {
   /** Has the server play or record a stream. */
   #give(stream: ServerStream, served: Served, client: JackClient): void {
     const Voice = stream.direction === "play" ? JackPlayer : JackRecorder;
-    const voice = new Voice(stream, client);
+    const voice = new Voice(stream, client, this.#connectTo);
     served.voice = voice;
     this.#chores.push(this.#bring(stream, served, voice));
   }

@@ -25,6 +25,10 @@ const LAST_CYCLE_MS = 20;
 
 const TYPE = cString(JACK_AUDIO_TYPE);
 
+/** `ServerSpec.jackConnect`'s words. */
+export const SYSTEM_PORTS = "system";
+const NO_PORTS = "none";
+
 /** One channel of a stream. */
 export class JackPort {
   /** Frames from here to where it is heard, or from where it was recorded to here. */
@@ -133,7 +137,7 @@ export class JackClient {
   /** Enters the server's graph: cycles begin to come. False if the server refuses. */
   activate(): boolean {
     // The first look at the list takes 30 ms, which no cycle has: all of its memory is touched.
-    this.physicalPorts("play");
+    this.portsToConnect("play", SYSTEM_PORTS);
     if (this.#jack.jack_activate(this.#client) !== 0) return false;
     this.#cycle.start();
     return true;
@@ -176,11 +180,18 @@ export class JackClient {
     this.#cycle.start();
   }
 
-  /** The full names of the server's ports that are sound cards' own: where to play, or record from. */
-  physicalPorts(direction: "play" | "record"): string[] {
-    const flags = JackPortIsPhysical | (direction === "play" ? JackPortIsInput : JackPortIsOutput);
+  /**
+   * The full names of ports to play to, or record from.
+   *
+   * @param which as `ServerSpec.jackConnect` has it
+   */
+  portsToConnect(direction: "play" | "record", which: string): string[] {
+    if (which === NO_PORTS) return [];
+    const isSystem = which === SYSTEM_PORTS;
+    const side = direction === "play" ? JackPortIsInput : JackPortIsOutput;
+    const flags = BigInt(side | (isSystem ? JackPortIsPhysical : 0));
     const { jack_get_ports, jack_free } = this.#jack;
-    const list = jack_get_ports(this.#client, null, TYPE, BigInt(flags));
+    const list = jack_get_ports(this.#client, isSystem ? null : cString(which), TYPE, flags);
     if (!list) return [];
     const view = new Deno.UnsafePointerView(list);
     const names: string[] = [];
@@ -190,7 +201,7 @@ export class JackClient {
       names.push(Deno.UnsafePointerView.getCString(name));
     }
     jack_free(list);
-    return names;
+    return names.filter((name) => !name.startsWith(`${this.#name}:`));
   }
 
   /** Makes a port; undefined if the server has no more. */

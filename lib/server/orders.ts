@@ -20,6 +20,11 @@ export interface ServerSpec {
   readonly kind: ServerKind;
   /** The server's, PCM's or device's name; empty for the default. */
   readonly name: string;
+  /**
+   * What JACK's ports are connected to: "system" for the sound card's own, "none", or a regular
+   * expression that other ports' names match.
+   */
+  readonly jackConnect?: string;
 }
 
 /** One end of the way between a server's thread and the one that may wait in the server's library. */

@@ -23,6 +23,9 @@ const LAST_RETRY_MS = 2000;
 // A server that is there lets a stream begin within this; one that does not is served by a clock.
 const PATIENCE_MS = 300;
 
+// A server that has not answered for so long is called lost.
+const NO_ANSWER_MS = 1000;
+
 // How often a stream that waits for the server is looked at; the server's answer wakes us too.
 const WAITING_TURN_MS = 20;
 
@@ -195,7 +198,7 @@ export class PulseServer implements Server {
       this.#forget(entry);
       return Infinity;
     }
-    if (nowMs - this.#askedMs(entry) > PATIENCE_MS) this.#lose("no answer");
+    if (nowMs - this.#askedMs(entry) > NO_ANSWER_MS) this.#lose("no answer");
     return stopgap.turn(nowMs);
   }
 

@@ -189,8 +189,8 @@ export class PulsePlayback extends PulseStream {
   #watch(nowMs: number): void {
     const { library, pointer, timing } = this;
     if (timing && timing.readIndex !== this.#readIndex) {
+      if (this.#readIndex >= 0) this.noteMoved(nowMs);
       this.#readIndex = timing.readIndex;
-      this.noteMoved(nowMs);
     }
     if (timing && timing.writeIndex <= timing.readIndex) this.noteIdle(nowMs);
     const underflow = library.pa_stream_get_underflow_index(pointer);

@@ -9,18 +9,18 @@ import { epochMs, type Server, type ServerLog, type ServerStream } from "./serve
 
 // Each library is loaded only when its server is chosen.
 async function connect(
-  { spec: { kind, name }, opener }: ServerThreadStart,
+  { spec: { kind, name, jackConnect }, opener }: ServerThreadStart,
   log: ServerLog,
 ): Promise<Server> {
   switch (kind) {
     case "auto":
-      return new (await import("./auto.ts")).AutoServer(log, opener!);
+      return new (await import("./auto.ts")).AutoServer(log, opener!, jackConnect);
     case "pulse":
       return new (await import("./pulse.ts")).PulseServer(name, log);
     case "alsa":
       return new (await import("./alsa.ts")).AlsaServer(name, log);
     case "jack":
-      return new (await import("./jack.ts")).JackServer(name, log);
+      return new (await import("./jack.ts")).JackServer(name, log, opener!, jackConnect);
     case "sndio":
       return new (await import("./sndio.ts")).SndioServer(name, log, opener!);
   }

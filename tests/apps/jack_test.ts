@@ -274,3 +274,22 @@ test("the first streams wait for a server that comes later", async () => {
   assertEquals((await run).status, 0);
   assertBack(await jack.end(), 0, sound);
 });
+
+test("--jack-connect says which ports a program is heard at", async () => {
+  await using scratch = new Scratch();
+  const mono = noise(SECOND_BYTES / 4, 8);
+  await Deno.writeFile(`${scratch.path}/sound`, mono);
+  const samples = new Int16Array(mono.buffer, 0, mono.length / 2);
+  const right = Int16Array.from({ length: 2 * samples.length }, (_, i) => i % 2 && samples[i >> 1]);
+  await using jack = await JackServer.start(scratch.path);
+  const play = (ports: string) =>
+    runOssp({
+      options: ["--frontend", "fuse", "--sink", `jack:${jack.name}`, "--jack-connect", ports],
+      command: playWords(`${scratch.path}/sound`, "/dev/dsp", 1),
+    });
+  assertEquals((await play("none")).status, 0);
+  assertEquals((await play("^card:playback_2$")).status, 0);
+  const { bytes, xruns } = await jack.end();
+  if (xruns === 0) assert(behind(bytes, new Uint8Array(right.buffer)), "not heard on the right");
+  assertEquals(bytes.find((byte, i) => i % FRAME_BYTES < 2 && byte !== 0), undefined);
+});
