@@ -59,10 +59,9 @@ export const RUN: Subcommand = {
     {
       name: "source",
       value: "SOURCE",
-      default: "auto",
       about: `where recorded sound comes from: ${
         Object.values(SOURCE_KINDS).map(({ form, about }) => `${form} (${about})`).join(", ")
-      }`,
+      } [the sink's server, or silence where that is none]`,
     },
     {
       name: "clock",
@@ -296,8 +295,10 @@ function sinkSpec(
 
 function sourceSpec(values: Parsed["values"]): SourceSpec {
   try {
+    // What goes to a server comes from it too, unless something else is said.
+    const preset = parseSink(values.sink!).server ? values.sink! : "silence";
     return {
-      ...withOptions(parseSource(values.source!), values),
+      ...withOptions(parseSource(values.source ?? preset), values),
       onLoss: values["on-server-loss"] as OnLoss,
       clock: values.clock as SourceSpec["clock"],
     };

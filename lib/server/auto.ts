@@ -49,6 +49,8 @@ export class AutoServer implements Server {
   /** When to look for a server next, and since when the one that was found is gone. */
   #probeMs = 0;
   #goneMs = Infinity;
+  #asked = false;
+  /** Whether somebody who is not heard has been told so. */
   #told = false;
 
   /**
@@ -72,7 +74,8 @@ export class AutoServer implements Server {
     }
     const needed = !this.#server || nowMs - this.#goneMs > GONE_MS;
     // Who has nothing to play asks once, so that the first stream need not wait for that.
-    if (needed && nowMs >= this.#probeMs && (this.#streams.size > 0 || !this.#told)) {
+    if (needed && nowMs >= this.#probeMs && (this.#streams.size > 0 || !this.#asked)) {
+      this.#asked = true;
       this.#look();
       this.#probeMs = nowMs + PROBE_MS;
     }
@@ -104,10 +107,10 @@ export class AutoServer implements Server {
       if (refusal === undefined) return this.#take(candidate);
       refusals.push(`${candidate.kind}: ${refusal}`);
     }
-    if (!this.#told) {
+    if (!this.#told && this.#streams.size > 0) {
+      this.#told = true;
       this.#log("warn", `nothing is heard until there is a sound server: ${refusals.join("; ")}`);
     }
-    this.#told = true;
   }
 
   #take({ kind, Server }: Candidate): void {
@@ -116,7 +119,7 @@ export class AutoServer implements Server {
     this.#server = new Server("", this.#log, this.#opener, this.#jackConnect);
     this.#kind = kind;
     this.#goneMs = Infinity;
-    this.#told = true;
+    this.#told = false;
     for (const stream of this.#streams.keys()) this.#server.add(stream);
   }
 
