@@ -45,7 +45,7 @@ export class PulsePlayback extends PulseStream {
   /** What was last seen to wait before the start, and when it began to be that. */
   #gathered = 0;
   #gatheredMs = 0;
-  #readIndex = -1;
+  #readIndex = 0;
   #underflow = -1;
   #closedMs = Infinity;
   readonly #report = { atMs: 0, frames: 0, delayFrames: 0 };
@@ -189,8 +189,8 @@ export class PulsePlayback extends PulseStream {
   #watch(nowMs: number): void {
     const { library, pointer, timing } = this;
     if (timing && timing.readIndex !== this.#readIndex) {
-      if (this.#readIndex >= 0) this.noteMoved(nowMs);
       this.#readIndex = timing.readIndex;
+      this.noteMoved(nowMs);
     }
     if (timing && timing.writeIndex <= timing.readIndex) this.noteIdle(nowMs);
     const underflow = library.pa_stream_get_underflow_index(pointer);

@@ -146,8 +146,7 @@ export abstract class PulseStream {
 
   /** Whether it should have moved and has not: a clock is to serve it meanwhile. */
   stalled(nowMs: number): boolean {
-    const aheadMs = this.timing ? this.timing.sinkUs / 1000 : 0;
-    return !this.corked && nowMs - this.#movedMs > this.#stallMs + aheadMs;
+    return !this.corked && nowMs - this.#movedMs > this.#stallMs;
   }
 
   protected noteMoved(nowMs: number): void {
