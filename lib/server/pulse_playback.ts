@@ -31,6 +31,9 @@ const MOST_TURN_MS = 20;
 // A report says that sound stands still until so much later, when there has been another.
 const STANDING_MS = 60;
 
+// What the server said longer ago does not mean that it has nothing to play.
+const FRESH_MS = 300;
+
 // A closed stream whose end the server does not tell of.
 const END_LIMIT_MS = 2000;
 
@@ -192,7 +195,8 @@ export class PulsePlayback extends PulseStream {
       this.#readIndex = timing.readIndex;
       this.noteMoved(nowMs);
     }
-    if (timing && timing.writeIndex <= timing.readIndex) this.noteIdle(nowMs);
+    const isFresh = nowMs - this.timedMs < FRESH_MS;
+    if (isFresh && timing && timing.writeIndex <= timing.readIndex) this.noteIdle(nowMs);
     const underflow = library.pa_stream_get_underflow_index(pointer);
     if (underflow !== this.#underflow && !this.#draining) this.stream.link.addXrun();
     this.#underflow = underflow;

@@ -42,7 +42,7 @@ const LAST_TIMING_MS = 100;
 // suspended. A device that has to be woken first may take longer, and so may a null sink that has
 // played silence ahead of its time.
 const STALL_MS = 800;
-const START_STALL_MS = 2500;
+const START_STALL_MS = 1500;
 
 const timeval = new BigInt64Array(2); // struct timeval: seconds, microseconds
 const timeBytes = new Uint8Array(timeval.buffer);

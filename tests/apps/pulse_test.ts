@@ -18,7 +18,7 @@ const RETURN_MS = 2000;
 const AWAY_MS = 800;
 
 /** How long it stands still: it is not called lost at once. */
-const STOPPED_MS = 2000;
+const STOPPED_MS = 3000;
 
 /** How many of the calls on a device may be slow meanwhile, as on a busy machine. */
 const SLOW_CALLS = 0.01;
@@ -184,7 +184,7 @@ async function playThrough(bench: Bench): Promise<void> {
   const client = await compile("apps/steady_client.c", bench.scratch.path);
   await Deno.writeFile(bench.path("sound"), noise(SECOND_BYTES, 4));
   const options = ["--sink", "pulse", "--log-level", "info"];
-  await using run = bench.ossp(options, client, "/dev/dsp", bench.path("sound"), "8000");
+  await using run = bench.ossp(options, client, "/dev/dsp", bench.path("sound"), "10000");
   const { server } = bench;
   await untilHeard(bench);
 
