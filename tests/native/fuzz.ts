@@ -45,7 +45,7 @@ export interface FuzzReport {
 
 /** Compiles the client into a folder; returns its path. */
 export function compileFuzzClient(folder: string): Promise<string> {
-  return compile("native/fuzz_client.c", folder, "-pthread");
+  return compile("native/fuzz_client.c", folder, "-O1", "-g", "-pthread");
 }
 
 /** Runs the client once. */
