@@ -1,8 +1,7 @@
 // A loop: what is played to its sink is recorded from its source, and a sink that is listened to.
 
-import type { ClockKind } from "../pcm/clock.ts";
+import { type ClockKind, FrameClock } from "../pcm/clock.ts";
 import { Converter } from "../pcm/converter.ts";
-import { FrameClock } from "../pcm/clock.ts";
 import { MixedSink, type MixTarget } from "./mixed.ts";
 import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
 import type { Source, SourceStream } from "./source.ts";
@@ -55,18 +54,19 @@ export class Loopback implements MixTarget, Source {
 
 /** One recording of a loop. */
 class LoopStream implements SourceStream {
-  readonly free: boolean;
+  // Though all of it is there at once, it is not there before it was played.
+  readonly free = false;
   readonly #parameters: PcmParameters;
   readonly #clock: FrameClock;
   readonly #converter: Converter;
   readonly #onClosed: () => void;
+  readonly #spareFrames: number;
   #running = false;
   /** Whether what was heard is being given out. */
   #flows = false;
   #heardMs = 0;
   /** The longest step in which sound has come, in frames of ours. */
   #stepFrames = 0;
-  readonly #spareFrames: number;
 
   constructor(
     clock: ClockKind,
@@ -75,8 +75,6 @@ class LoopStream implements SourceStream {
     onClosed: () => void,
   ) {
     const { rateHz, channels } = parameters;
-    // Though all of it is there at once, it is not there before it was played.
-    this.free = false;
     this.#parameters = parameters;
     this.#clock = new FrameClock(clock, rateHz);
     this.#converter = new Converter(from.rateHz, from.channels, rateHz, channels);

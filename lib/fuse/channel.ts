@@ -13,7 +13,7 @@ import {
   SystemError,
   write,
 } from "../../ffi/libc.ts";
-import { type OnSent, REQUEST_BUFFER_BYTES, type Serving, Session } from "./session.ts";
+import { REQUEST_BUFFER_BYTES, type Serving, Session } from "./session.ts";
 
 /** The server's end of a connection to the kernel. */
 export class Channel {
@@ -33,7 +33,12 @@ export class Channel {
 
   /** How what may have to wait is written, by another thread; undefined where there is no way. */
   writeAside:
-    | ((fd: number, buffer: Uint8Array<ArrayBuffer>, length: number, onWritten: OnSent) => void)
+    | ((
+      fd: number,
+      buffer: Uint8Array<ArrayBuffer>,
+      length: number,
+      onWritten: (result: number) => void,
+    ) => void)
     | undefined;
 
   readonly #view = new DataView(this.buffer.buffer);
@@ -50,7 +55,11 @@ export class Channel {
       warn,
       send: (buffer, length) => this.write(fd, buffer, length),
       canSendAside: () => this.writeAside !== undefined,
-      sendAside: (buffer, length, onSent) => this.writeAside!(fd, buffer, length, onSent),
+      sendAside: (buffer, length, onSent) =>
+        this.writeAside!(fd, buffer, length, (result) => {
+          if (result < 0) this.#warnOfAnswer(-result);
+          onSent();
+        }),
     });
   }
 

@@ -76,9 +76,6 @@ export interface CharacterDevice {
 /** What a session serves: a mounted directory of devices, or one character device. */
 export type Serving = { readonly directory: Directory } | CharacterDevice;
 
-/** Takes what write(2) returned: a count of bytes, or -errno. */
-export type OnSent = (result: number) => void;
-
 /** Where a session's answers and complaints go. */
 export interface SessionOutlets {
   /** Takes `buffer[0, length)`, valid during the call only. */
@@ -87,9 +84,9 @@ export interface SessionOutlets {
   canSendAside(): boolean;
   /**
    * Takes `buffer[0, length)`, which stays as it is until `onSent`, and sends it from a thread that
-   * may wait.
+   * may wait; `onSent` is called though it could not be sent.
    */
-  sendAside(buffer: Uint8Array<ArrayBuffer>, length: number, onSent: OnSent): void;
+  sendAside(buffer: Uint8Array<ArrayBuffer>, length: number, onSent: () => void): void;
   /** Takes one line about a request that could not be served as it came. */
   warn(message: string): void;
 }
@@ -572,10 +569,8 @@ export class Session {
     view.setUint32(BODY + abi.NotifyStoreOut.padding, 0, true);
     message.set(bytes.subarray(start, start + length), data);
     writeNotifyHeader(view, abi.NOTIFY_STORE, data + length);
-    this.#outlets.sendAside(message, data + length, (result) => {
+    this.#outlets.sendAside(message, data + length, () => {
       this.#spareStores.push(message);
-      // No such node: it has been closed meanwhile.
-      if (result < 0 && result !== -ENOENT) this.#outlets.warn(`store: errno ${-result}`);
       onStored();
     });
   }

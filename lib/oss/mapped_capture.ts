@@ -101,6 +101,11 @@ export class MappedCapture {
     const capture = this.#capture;
     let bytes = capture.free ? this.#dueBytes() - this.#position : capture.readableBytes();
     if (bytes <= 0) return;
+    if (bytes > ring.size) {
+      // So late is only a clock of ours, and that can as well have stood still.
+      this.#startMs += (bytes - ring.size) * 1000 / this.#parameters.bytesPerSecond;
+      bytes = ring.size;
+    }
     // Sound that was lost because we were late has a place in the ring all the same.
     if (!capture.free) this.#position = capture.nextBytes;
     while (bytes > 0) {

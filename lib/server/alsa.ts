@@ -6,13 +6,13 @@ import { EPIPE } from "../../ffi/libc.ts";
 import { AlsaInput } from "./alsa_input.ts";
 import { AlsaOutput } from "./alsa_output.ts";
 import { AlsaPcm, isBusy, tryPcm } from "./alsa_pcm.ts";
+import { Retry } from "./retry.ts";
 import type { Server, ServerLog, ServerStream } from "./server.ts";
 import { Stopgap } from "./stopgap.ts";
 
 const DEFAULT_PCM = "default";
 
-// Between two attempts to open a PCM: the first, and the longest that it grows to.
-const FIRST_RETRY_MS = 100;
+// The longest between two attempts to open a PCM.
 const MOST_RETRY_MS = 2000;
 
 // A PCM that does nothing but run dry is lost.
@@ -38,8 +38,7 @@ export class AlsaServer implements Server {
   #levelMs = 0;
   #slowUntilMs = 0;
   #lost = false;
-  #retryMs = 0;
-  #backOffMs = FIRST_RETRY_MS;
+  readonly #retry = new Retry(MOST_RETRY_MS);
 
   /** @param name the PCM's; empty for the default one */
   constructor(name: string, log: ServerLog) {
@@ -64,7 +63,7 @@ export class AlsaServer implements Server {
   #connect(stream: ServerStream, stopgap: Stopgap, nowMs: number): number {
     const { link, direction } = stream;
     const wanted = link.running || direction === "play" && link.filled > 0;
-    if (wanted && nowMs >= this.#retryMs && this.#open(stream, nowMs)) {
+    if (wanted && nowMs >= this.#retry.dueMs && this.#open(stream, nowMs)) {
       stopgap.leave();
       return 0;
     }
@@ -74,7 +73,7 @@ export class AlsaServer implements Server {
     }
     if (!wanted && !this.#lost) return Infinity;
     const next = stopgap.turn(nowMs);
-    return wanted ? Math.min(next, Math.max(0, this.#retryMs - nowMs)) : next;
+    return wanted ? Math.min(next, Math.max(0, this.#retry.dueMs - nowMs)) : next;
   }
 
   #open(stream: ServerStream, nowMs: number): boolean {
@@ -86,8 +85,7 @@ export class AlsaServer implements Server {
     }
     if (this.#lost) this.#log("info", `alsa: ${this.#name} is back`);
     this.#lost = false;
-    this.#retryMs = 0;
-    this.#backOffMs = FIRST_RETRY_MS;
+    this.#retry.reset();
     return true;
   }
 
@@ -117,8 +115,7 @@ export class AlsaServer implements Server {
   #fail(error: Error, nowMs: number): void {
     if (!this.#lost) this.#log("warn", `alsa: ${this.#name} is lost: ${error.message}`);
     this.#lost = true;
-    this.#retryMs = nowMs + this.#backOffMs;
-    this.#backOffMs = Math.min(MOST_RETRY_MS, 2 * this.#backOffMs);
+    this.#retry.failed(nowMs);
   }
 
   #turnLine(line: Line, nowMs: number): number {

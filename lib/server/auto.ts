@@ -21,20 +21,20 @@ export interface Candidate {
   readonly kind: Exclude<ServerKind, "auto">;
   /** Whether its default can be used now: undefined, or one line that says why not. */
   probe(name: string, opener: OpenerLine): string | undefined;
-  readonly Server: new (
-    name: string,
-    log: ServerLog,
-    opener: OpenerLine,
-    jackConnect?: string,
-  ) => Server;
+  /** The way to that default. */
+  create(log: ServerLog, opener: OpenerLine, jackConnect?: string): Server;
 }
 
 /** The kinds, in the order in which they are tried. */
 export const CANDIDATES: readonly Candidate[] = [
-  { kind: "pulse", probe: probePulse, Server: PulseServer },
-  { kind: "jack", probe: probeJack, Server: JackServer },
-  { kind: "alsa", probe: probeAlsa, Server: AlsaServer },
-  { kind: "sndio", probe: probeSndio, Server: SndioServer },
+  { kind: "pulse", probe: probePulse, create: (log) => new PulseServer("", log) },
+  {
+    kind: "jack",
+    probe: probeJack,
+    create: (log, _opener, jackConnect) => new JackServer("", log, jackConnect),
+  },
+  { kind: "alsa", probe: probeAlsa, create: (log) => new AlsaServer("", log) },
+  { kind: "sndio", probe: probeSndio, create: (log, opener) => new SndioServer("", log, opener) },
 ];
 
 /** The server that was found, or a clock. */
@@ -113,10 +113,10 @@ export class AutoServer implements Server {
     }
   }
 
-  #take({ kind, Server }: Candidate): void {
+  #take({ kind, create }: Candidate): void {
     this.#log("info", `sound goes by ${kind}`);
     this.#server?.close();
-    this.#server = new Server("", this.#log, this.#opener, this.#jackConnect);
+    this.#server = create(this.#log, this.#opener, this.#jackConnect);
     this.#kind = kind;
     this.#goneMs = Infinity;
     this.#told = false;

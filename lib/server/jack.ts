@@ -4,7 +4,7 @@
 import { poll, POLLIN } from "../../ffi/libc.ts";
 import { JackClient, type JackPort, SYSTEM_PORTS } from "./jack_client.ts";
 import { LinkState } from "./link.ts";
-import type { OpenerLine } from "./orders.ts";
+import { Retry } from "./retry.ts";
 import { epochMs, type Server, type ServerLog, type ServerStream } from "./server.ts";
 import { Stopgap } from "./stopgap.ts";
 import { PlayingVoice, RecordingVoice } from "./voice.ts";
@@ -21,8 +21,7 @@ const STALL_CYCLES = 4;
 // How long a cycle is waited for before it is looked what else has happened.
 const MOST_WAIT_MS = 50;
 
-// The server is looked for so often while it is away.
-const LEAST_RETRY_MS = 100;
+// The server is looked for at least so often while it is away.
 const MOST_RETRY_MS = 1000;
 
 // A client without streams leaves after so long, for each cycle wakes it. Programs come and go
@@ -292,8 +291,7 @@ export class JackServer implements Server {
   /** Whether the server is away, or has stopped, and its user knows. */
   #lost = false;
   #stalled = false;
-  #retryAtMs = 0;
-  #retryMs = LEAST_RETRY_MS;
+  readonly #retry = new Retry(MOST_RETRY_MS);
   #idleSinceMs = Infinity;
   /** Whether the server was there once: until then it is asked for though there is no stream. */
   #known = false;
@@ -303,7 +301,7 @@ export class JackServer implements Server {
    * @param connectTo as `ServerSpec.jackConnect` has it
    * @throws {Error} where libjack is not installed
    */
-  constructor(name: string, log: ServerLog, _opener?: OpenerLine, connectTo = SYSTEM_PORTS) {
+  constructor(name: string, log: ServerLog, connectTo = SYSTEM_PORTS) {
     this.#name = name;
     this.#connectTo = connectTo;
     this.#log = log;
@@ -320,8 +318,8 @@ export class JackServer implements Server {
     if (this.#cycleFrames > 0) this.#serveCycle(nowMs);
     this.#forgetClosed();
     if (this.#client) this.#watch(nowMs);
-    else if (this.#isWanted && nowMs >= this.#retryAtMs) this.#connect(nowMs);
-    let next = this.#client || !this.#isWanted ? Infinity : this.#retryAtMs - nowMs;
+    else if (this.#isWanted && nowMs >= this.#retry.dueMs) this.#connect(nowMs);
+    let next = this.#client || !this.#isWanted ? Infinity : this.#retry.dueMs - nowMs;
     for (const { voice, stopgap } of this.#streams.values()) {
       if (!voice || this.#stalled) next = Math.min(next, stopgap.turn(nowMs));
     }
@@ -407,14 +405,13 @@ export class JackServer implements Server {
     const client = JackClient.open(CLIENT_NAME, this.#name);
     if (!client?.activate()) {
       client?.close();
-      this.#retryAtMs = nowMs + this.#retryMs;
-      this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS);
+      this.#retry.failed(nowMs);
       this.#tellLost("is not there");
       return;
     }
     this.#client = client;
     this.#known = true;
-    this.#retryMs = LEAST_RETRY_MS;
+    this.#retry.reset();
     this.#lastCycleMs = epochMs(); // connecting has taken its time
     if (this.#lost) this.#tellBack();
     for (const [stream, served] of this.#streams) {

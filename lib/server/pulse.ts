@@ -13,12 +13,12 @@ import {
 import { PulsePlayback } from "./pulse_playback.ts";
 import { PulseRecording } from "./pulse_recording.ts";
 import type { PulseStream } from "./pulse_stream.ts";
+import { Retry } from "./retry.ts";
 import { epochMs, type Server, type ServerLog, type ServerStream } from "./server.ts";
 import { Stopgap } from "./stopgap.ts";
 
-// How long after a failure it is tried again: at first, and at most.
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 2000;
+// How long after a failure it is tried again, at most.
+const MOST_RETRY_MS = 2000;
 
 // A server that is there lets a stream begin within this; one that does not is served by a clock.
 const PATIENCE_MS = 300;
@@ -35,25 +35,10 @@ const END_MS = 300;
 // How long `probe` waits.
 const PROBE_MS = 800;
 
-/** When to try again: later each time. */
-class Retry {
-  dueMs = 0;
-  #stepMs = FIRST_RETRY_MS;
-
-  failed(nowMs: number): void {
-    this.dueMs = nowMs + this.#stepMs;
-    this.#stepMs = Math.min(2 * this.#stepMs, LAST_RETRY_MS);
-  }
-
-  succeeded(): void {
-    this.#stepMs = FIRST_RETRY_MS;
-  }
-}
-
 /** One of our streams: at the server, on its way there, or served by a clock. */
 class Entry {
   readonly stopgap: Stopgap;
-  readonly retry = new Retry();
+  readonly retry = new Retry(MOST_RETRY_MS);
   /** Undefined while there is none at the server. */
   pulse: PulseStream | undefined;
   /** Until when it waits for the server rather than be served by a clock. */
@@ -128,7 +113,7 @@ export class PulseServer implements Server {
   readonly #library = pulseLibrary();
   readonly #loop = this.#library.pa_mainloop_new()!;
   readonly #entries = new Set<Entry>();
-  readonly #retry = new Retry();
+  readonly #retry = new Retry(MOST_RETRY_MS);
   #watch: InputWatch | undefined;
   #connection: Connection | undefined;
   /** When the connection was begun. */
@@ -161,7 +146,7 @@ export class PulseServer implements Server {
       this.#retry.failed(nowMs);
       if (this.#entries.size > 0) this.#lose(error);
     }
-    if (this.#connection?.ready) this.#retry.succeeded();
+    if (this.#connection?.ready) this.#retry.reset();
     if (this.#connection || this.#entries.size === 0 || nowMs < this.#retry.dueMs) return;
     this.#connection = new Connection(this.#library, this.#loop, this.name);
     this.#connectMs = nowMs;
@@ -243,7 +228,7 @@ export class PulseServer implements Server {
       return Math.min(next, entry.stopgap.turn(nowMs));
     }
     entry.stopgap.leave();
-    entry.retry.succeeded();
+    entry.retry.reset();
     entry.isRefused = false;
     entry.patientUntilMs = 0;
     this.#find();

@@ -3,13 +3,13 @@
 import { poll, pollAll, POLLFD_SIZE, POLLIN } from "../../ffi/libc.ts";
 import { sndio } from "../../ffi/sndio.ts";
 import type { OpenerLine } from "./orders.ts";
+import { Retry } from "./retry.ts";
 import { epochMs, type Server, type ServerLog, type ServerStream } from "./server.ts";
 import { onMoveAddress, SndioConnection } from "./sndio_connection.ts";
 import { Opener, type Opening } from "./sndio_opener.ts";
 import { type SndioHost, SndioPlaying, SndioRecording, type SndioStream } from "./sndio_stream.ts";
 
-// After a failure the next try comes after the least time, then later and later.
-const LEAST_RETRY_MS = 100;
+// After a failure the next try comes later and later, but after this time.
 const MOST_RETRY_MS = 1000;
 
 // What waits in the server's queue: two of the program's fragments, within these limits. A recording's
@@ -40,8 +40,7 @@ export class SndioServer implements Server, SndioHost {
   #fds = new Uint8Array(0);
   /** Whether its user has been told that it is gone. */
   #lost = false;
-  #retryMs = 0;
-  #backoffMs = LEAST_RETRY_MS;
+  readonly #retry = new Retry(MOST_RETRY_MS);
 
   /**
    * @param opener the way to the thread that opens connections
@@ -87,28 +86,25 @@ export class SndioServer implements Server, SndioHost {
 
   #refused(reason: string, nowMs: number): void {
     this.gone(reason, nowMs);
-    if (nowMs < this.#retryMs) return;
-    this.#retryMs = nowMs + this.#backoffMs;
-    this.#backoffMs = Math.min(2 * this.#backoffMs, MOST_RETRY_MS);
+    if (nowMs >= this.#retry.dueMs) this.#retry.failed(nowMs);
   }
 
   gone(reason: string, nowMs: number): void {
     if (this.#lost) return;
     this.#lost = true;
-    this.#backoffMs = LEAST_RETRY_MS;
-    this.#retryMs = nowMs + this.#backoffMs;
+    this.#retry.reset();
+    this.#retry.failed(nowMs);
     this.log("warn", `sndio: ${reason}; until it is back nothing is heard`);
   }
 
   back(): void {
     if (this.#lost) this.log("info", "sndio: it is back");
     this.#lost = false;
-    this.#backoffMs = LEAST_RETRY_MS;
-    this.#retryMs = 0;
+    this.#retry.reset();
   }
 
   open({ stream }: SndioStream, nowMs: number): boolean {
-    if (nowMs < this.#retryMs) return false;
+    if (nowMs < this.#retry.dueMs) return false;
     this.#opener.open({ ...openingOf(stream, this.name), onMove: onMoveAddress() });
     return true;
   }

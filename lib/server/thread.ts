@@ -20,7 +20,7 @@ async function connect(
     case "alsa":
       return new (await import("./alsa.ts")).AlsaServer(name, log);
     case "jack":
-      return new (await import("./jack.ts")).JackServer(name, log, opener!, jackConnect);
+      return new (await import("./jack.ts")).JackServer(name, log, jackConnect);
     case "sndio":
       return new (await import("./sndio.ts")).SndioServer(name, log, opener!);
   }

@@ -6,7 +6,6 @@ import type { ServerStream } from "./server.ts";
 
 /** What a program plays, as its server wants it. */
 export class PlayingVoice {
-  readonly #stream: ServerStream;
   readonly #converter: Converter;
   readonly #ratio: number;
   /** How often the program has taken back what it wrote, as far as we know. */
@@ -14,8 +13,7 @@ export class PlayingVoice {
   #bytes = new Uint8Array(0);
   #samples = new Float64Array(0);
 
-  constructor(readonly stream: ServerStream, rateHz: number, readonly serverChannels: number) {
-    this.#stream = stream;
+  constructor(readonly stream: ServerStream, rateHz: number, serverChannels: number) {
     this.#flushes = stream.link.flushes;
     this.#ratio = stream.rateHz / rateHz;
     this.#converter = new Converter(stream.rateHz, stream.channels, rateHz, serverChannels);
@@ -48,7 +46,7 @@ export class PlayingVoice {
   }
 
   #read(serverFrames: number): number {
-    const { link, format, channels } = this.#stream;
+    const { link, format, channels } = this.stream;
     const wanted = Math.min(link.filled, Math.ceil(serverFrames * this.#ratio) + 1);
     if (this.#bytes.length < wanted * link.frameBytes) {
       this.#bytes = new Uint8Array(wanted * link.frameBytes);
@@ -62,8 +60,8 @@ export class PlayingVoice {
 
   /** Forgets what was taken back: what is in here, and what is in the link from before that. */
   clear(): void {
-    this.#flushes = this.#stream.link.flushes;
-    this.#stream.link.skipFlushed();
+    this.#flushes = this.stream.link.flushes;
+    this.stream.link.skipFlushed();
     this.#converter.clear();
   }
 

@@ -281,15 +281,20 @@ test("--jack-connect says which ports a program is heard at", async () => {
   await Deno.writeFile(`${scratch.path}/sound`, mono);
   const samples = new Int16Array(mono.buffer, 0, mono.length / 2);
   const right = Int16Array.from({ length: 2 * samples.length }, (_, i) => i % 2 && samples[i >> 1]);
-  await using jack = await JackServer.start(scratch.path);
-  const play = (ports: string) =>
-    runOssp({
-      options: ["--frontend", "fuse", "--sink", `jack:${jack.name}`, "--jack-connect", ports],
-      command: playWords(`${scratch.path}/sound`, "/dev/dsp", 1),
-    });
-  assertEquals((await play("none")).status, 0);
-  assertEquals((await play("^card:playback_2$")).status, 0);
-  const { bytes, xruns } = await jack.end();
-  if (xruns === 0) assert(behind(bytes, new Uint8Array(right.buffer)), "not heard on the right");
-  assertEquals(bytes.find((byte, i) => i % FRAME_BYTES < 2 && byte !== 0), undefined);
+  for (let left = TRIES - 1;; left--) {
+    await using jack = await JackServer.start(scratch.path);
+    for (const ports of ["none", "^card:playback_2$"]) {
+      const { status, stderr } = await runOssp({
+        options: ["--frontend", "fuse", "--sink", `jack:${jack.name}`, "--jack-connect", ports],
+        command: playWords(`${scratch.path}/sound`, "/dev/dsp", 1),
+      });
+      assertEquals([status, stderr], [0, ""]);
+    }
+    const { bytes, xruns } = await jack.end();
+    assertEquals(bytes.find((byte, i) => i % FRAME_BYTES < 2 && byte !== 0), undefined);
+    const rest = behind(bytes, new Uint8Array(right.buffer));
+    if (!rest && xruns > 0 && left > 0) continue;
+    assert(rest, `not heard on the right; ${xruns} xruns`);
+    return;
+  }
 });

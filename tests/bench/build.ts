@@ -1,31 +1,15 @@
 // The C programs of the bench, compiled where it runs.
 
+import { compile as compileC } from "../compile.ts";
+
 const SOURCES = ["fuse_server", "client", "load"] as const;
 
 /** Paths of the compiled programs. */
 export type Programs = Readonly<Record<typeof SOURCES[number], string>>;
 
-/**
- * Compiles NAME.c into a folder.
- *
- * @param words what the compiler is told beside
- * @returns the program's path
- */
-export async function compile(
-  name: string,
-  folder: string,
-  ...words: string[]
-): Promise<string> {
-  const program = `${folder}/${name}`;
-  const source = `${import.meta.dirname}/${name}.c`;
-  const { success, stderr } = await new Deno.Command("cc", {
-    args: [
-      ...["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"],
-      ...["-o", program, source, ...words],
-    ],
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return program;
+/** Compiles NAME.c into a folder; `words` are what the compiler is told beside. Returns its path. */
+export function compile(name: string, folder: string, ...words: string[]): Promise<string> {
+  return compileC(`bench/${name}.c`, folder, "-pthread", ...words);
 }
 
 /** Compiles the programs of the parts that have no file of their own into a folder. */

@@ -7,16 +7,20 @@
 // control socket and the job that it is handed lie in a memory file system that only that namespace
 // sees, and go with it.
 
-import { TextLineStream } from "@std/streams";
 import { findProgram } from "../../lib/daemon/namespace.ts";
+import {
+  checkFolders,
+  DENO_FOLDER,
+  guestEnvironment,
+  GuestError,
+  type GuestOptions,
+  type GuestResult,
+  launchWords,
+  runGuest,
+} from "../guest.ts";
 
-/** The machine's own root shows through in the guest, except at these places. */
-const HIDDEN = ["/dev", "/proc", "/sys"];
 const REPOSITORY = import.meta.dirname!.replace(/\/tests\/device$/, "");
 const INIT = `${import.meta.dirname}/init.pl`;
-
-/** Lines of the script's and of the kernel's output that an error carries. */
-const TAIL_LINES = 60;
 
 // Host time from boot to the script: 2.5 s without these, 0.5 s with. The first two measure which
 // of the RAID and XOR routines is fastest, the third serves no one, and 512 old-style terminals
@@ -37,67 +41,6 @@ const LAUNCHER = `
   taskset -c "$cpu" setsid linux.uml "$@" </dev/null
   exit $?`;
 
-/** What to run, and how. */
-export interface UmlOptions {
-  /** Shell commands for `sh -c`, run as root in the repository's folder. */
-  readonly script: string;
-  /** Added to the environment, which is otherwise only PATH, HOME (empty, gone afterwards), TERM,
-   * NO_COLOR, XDG_RUNTIME_DIR and DENO_DIR. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Host folders that must be seen in the guest though they lie under /tmp or /run, where the guest
-   * has file systems of its own. The repository and the folder of the `deno` that runs this always
-   * are. Everything else of the host is seen at its own path and can be written to. */
-  readonly folders?: readonly string[];
-  /** Memory of the guest in MiB, 1024 by default; the host gives only what is touched. */
-  readonly memoryMb?: number;
-  /** From the start of the boot; then the kernel is killed. */
-  readonly timeoutSeconds: number;
-  /** Gets every line of the script's output (standard output and error together) as it comes. */
-  readonly onLine?: (line: string) => void;
-}
-
-/** How a script ended in a guest that then powered off in good order. */
-export interface UmlResult {
-  /** Exit status of the script. */
-  readonly status: number;
-  /** Everything that the script printed, standard output and error together. */
-  readonly output: string;
-  /** What the kernel printed. */
-  readonly console: string;
-  /** Host time from the start of the boot to the start of the script, in milliseconds. */
-  readonly bootMs: number;
-}
-
-/**
- * Why there is no exit status:
- * - `missing`: a program that the boot needs is not installed
- * - `start`: the kernel or the guest's set-up failed before the script ran
- * - `panic`: the guest's kernel found a fault in itself, or its process 1 was killed
- * - `power-off`: something powered the guest off, or rebooted it, while the script ran
- * - `killed`: the kernel's process was killed from outside
- * - `timeout`: the script did not end in time
- */
-export type UmlFailure = "missing" | "start" | "panic" | "power-off" | "killed" | "timeout";
-
-/** A boot that gave no exit status. The message ends with the last lines of both outputs. */
-export class UmlError extends Error {
-  override name = "UmlError";
-
-  constructor(
-    readonly failure: UmlFailure,
-    what: string,
-    readonly output: string,
-    readonly console: string,
-  ) {
-    super([what, ...tail("output", output), ...tail("kernel", console)].join("\n"));
-  }
-}
-
-function tail(title: string, text: string): string[] {
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.length === 0 ? [] : [`-- ${title}:`, ...lines.slice(-TAIL_LINES)];
-}
-
 /**
  * What this machine lacks for {@linkcode bootUml}.
  *
@@ -111,23 +54,13 @@ export function umlMissing(): string | undefined {
 }
 
 /** The file that init.pl reads: key=value, each ended by a NUL. */
-function jobText(options: UmlOptions, token: string): string {
-  const deno = Deno.execPath().replace(/\/[^/]*$/, "");
-  const environment = {
-    HOME: "/run/home",
-    PATH: `${deno}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-    TERM: "dumb",
-    NO_COLOR: "1",
-    XDG_RUNTIME_DIR: "/run/user/0",
-    DENO_DIR: "/tmp/deno",
-    ...options.env,
-  };
+function jobText(options: GuestOptions, token: string): string {
   return [
     `token=${token}`,
     `script=${options.script}`,
     `directory=${REPOSITORY}`,
-    ...[REPOSITORY, deno, ...options.folders ?? []].map((folder) => `folder=${folder}`),
-    ...Object.entries(environment).map(([name, value]) => `env=${name}=${value}`),
+    ...[REPOSITORY, DENO_FOLDER, ...options.folders ?? []].map((folder) => `folder=${folder}`),
+    ...Object.entries(guestEnvironment(options)).map(([name, value]) => `env=${name}=${value}`),
   ].map((entry) => `${entry}\0`).join("");
 }
 
@@ -171,13 +104,11 @@ function spawn(memoryMb: number): Deno.ChildProcess {
     "--",
     `"${INIT}"`,
   ];
-  // An ordinary user is root in a user namespace of his own, as far as mounts go.
-  const user = Deno.uid() === 0 ? [] : ["--user", "--map-root-user"];
-  const words = ["--pdeathsig", "KILL", "--", "unshare", ...user, "--mount", "--pid", "--fork"];
   // The memory file system holds the guest's memory and a few small files.
-  const launch = [LAUNCHER, "sh", String(memoryMb + 16), String(nextCpu())];
-  return new Deno.Command("setpriv", {
-    args: [...words, "--kill-child", "--", "sh", "-c", ...launch, ...kernel],
+  const launch = [String(memoryMb + 16), String(nextCpu())];
+  const [program, ...args] = launchWords(LAUNCHER, ...launch, ...kernel);
+  return new Deno.Command(program, {
+    args,
     env: { TMPDIR: "/dev/shm" },
     stdin: "piped",
     stdout: "piped",
@@ -193,78 +124,23 @@ function spawn(memoryMb: number): Deno.ChildProcess {
  * /dev/fuse and /dev/cuse are there. Every other file is the host's, at the host's path; hostfs has
  * neither sockets nor fifos and its locks do not reach the host, so DENO_DIR is not shared.
  *
+ * Folders of `options` under /tmp or /run, where the guest has file systems of its own, are seen there
+ * too, and the repository and the folder of the `deno` that runs this always are.
+ *
  * @returns the script's exit status and what it printed
- * @throws {UmlError} when there is no such status
+ * @throws {GuestError} when there is no such status
  */
-export async function bootUml(options: UmlOptions): Promise<UmlResult> {
+export async function bootUml(options: GuestOptions): Promise<GuestResult> {
   const missing = umlMissing();
-  if (missing) throw new UmlError("missing", missing, "", "");
-  const hidden = options.folders?.find((folder) =>
-    HIDDEN.some((place) => `${folder}/`.startsWith(`${place}/`))
-  );
-  if (hidden) throw new TypeError(`a folder of the host's ${hidden} cannot be seen in the guest`);
-
-  const { script, memoryMb = 1024, timeoutSeconds, onLine } = options;
+  if (missing) throw new GuestError("missing", missing);
+  checkFolders(options);
   const token = crypto.randomUUID();
-  const started = performance.now();
-  const child = spawn(memoryMb);
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    child.kill("SIGKILL");
-  }, timeoutSeconds * 1000);
-
-  const output: string[] = [];
-  const console: string[] = [];
-  const reports = new Map<string, string>();
-  let bootMs = NaN;
-  const handOver = async () => {
-    const writer = child.stdin.getWriter();
-    try {
-      await writer.write(new TextEncoder().encode(jobText(options, token)));
-      await writer.close();
-    } catch {
-      // The launcher ended before it read the job; it says why on its standard error.
-    }
+  const startedMs = performance.now();
+  const guest = {
+    child: spawn(options.memoryMb ?? 1024),
+    startedMs,
+    input: new TextEncoder().encode(jobText(options, token)),
+    report: new RegExp(`^uml ${token} (\\S+) ?(.*)$`),
   };
-  const readOutput = async () => {
-    for await (const line of lines(child.stdout)) {
-      output.push(line);
-      onLine?.(line);
-    }
-  };
-  const readConsole = async () => {
-    for await (const line of lines(child.stderr)) {
-      const [, report, rest] = line.match(`^uml ${token} (\\S+) ?(.*)$`) ?? [];
-      if (report) reports.set(report, rest);
-      else console.push(line);
-      if (report === "ready") bootMs = performance.now() - started;
-    }
-  };
-  let code: number;
-  try {
-    // The pipes end when the last process of the namespace has.
-    await Promise.all([handOver(), readOutput(), readConsole()]);
-    ({ code } = await child.status);
-  } finally {
-    clearTimeout(timer);
-  }
-
-  const printed = { output: output.join("\n"), console: console.join("\n") };
-  const fail = (failure: UmlFailure, what: string) =>
-    new UmlError(failure, what, printed.output, printed.console);
-  const panic = printed.console.match(/Kernel panic - not syncing: (.*)/);
-  if (panic) throw fail("panic", `the guest's kernel panicked: ${panic[1]}`);
-  if (timedOut) throw fail("timeout", `no end after ${timeoutSeconds} s: ${script}`);
-  const failed = reports.get("failed");
-  if (failed) throw fail("start", failed);
-  const status = reports.get("status");
-  if (status !== undefined) return { status: Number(status), ...printed, bootMs };
-  if (!reports.has("ready")) throw fail("start", `the kernel did not boot (exit status ${code})`);
-  if (code === 0) throw fail("power-off", `the guest was powered off while it ran: ${script}`);
-  throw fail("killed", `the kernel was killed (exit status ${code}) while it ran: ${script}`);
-}
-
-function lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<string> {
-  return stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+  return await runGuest(guest, options);
 }

@@ -1,7 +1,8 @@
 // The boot of the user-mode kernel itself: how it ends, and that nothing outlives it.
 
 import { assertEquals, assertGreater, assertRejects, assertStringIncludes } from "@std/assert";
-import { bootUml, UmlError, type UmlFailure, umlMissing } from "./uml.ts";
+import { GuestError, type GuestFailure } from "../guest.ts";
+import { bootUml, umlMissing } from "./uml.ts";
 
 const MEMORY_MB = 256;
 const TIMEOUT_SECONDS = 60;
@@ -13,8 +14,8 @@ function boot(script: string) {
 }
 
 /** Boots for a script that brings the guest down; the error must carry what was printed before. */
-async function assertFails(failure: UmlFailure, script: string) {
-  const error = await assertRejects(() => boot(`echo printed; ${script}`), UmlError);
+async function assertFails(failure: GuestFailure, script: string) {
+  const error = await assertRejects(() => boot(`echo printed; ${script}`), GuestError);
   assertEquals(error.failure, failure, error.message);
   assertStringIncludes(error.message, "\nprinted\n");
 }
@@ -109,7 +110,7 @@ Deno.test({
     const memoryMb = ownMemoryMb(0);
     const error = await assertRejects(
       () => bootUml({ script: "sleep 60", memoryMb, timeoutSeconds: 3 }),
-      UmlError,
+      GuestError,
     );
     assertEquals(error.failure, "timeout", error.message);
     assertEquals(kernelProcesses(memoryMb), 0);

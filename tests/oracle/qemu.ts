@@ -7,8 +7,17 @@
 // ../device/uml.ts, qemu lives in a process-id namespace that ends with this process, and what it
 // reads lies in a memory file system that only that namespace sees.
 
-import { TextLineStream } from "@std/streams";
 import { findProgram } from "../../lib/daemon/namespace.ts";
+import {
+  checkFolders,
+  DENO_FOLDER,
+  guestEnvironment,
+  GuestError,
+  type GuestOptions,
+  type GuestResult,
+  launchWords,
+  runGuest,
+} from "../guest.ts";
 import { cpio, type CpioFile } from "./cpio.ts";
 
 const REPOSITORY = import.meta.dirname!.replace(/\/tests\/oracle$/, "");
@@ -20,11 +29,7 @@ const META_PACKAGE = "linux-image-6.12-amd64";
 const ROOT_MODULES = ["netfs", "9pnet", "9pnet_virtio", "9p"];
 
 /** The guest has file systems of its own here. */
-const HIDDEN = ["/dev", "/proc", "/sys"];
 const COVERED = ["/tmp", "/run"];
-
-/** Lines of the script's and of the kernel's output that an error carries. */
-const TAIL_LINES = 60;
 
 // Standard input is the initial memory file system. Not `exec`: see ../device/uml.ts.
 const LAUNCHER = `
@@ -32,67 +37,6 @@ const LAUNCHER = `
   ulimit -c 0
   setsid qemu-system-x86_64 "$@" </dev/null
   exit $?`;
-
-/** What to run, and how. */
-export interface QemuOptions {
-  /** Shell commands for `sh -c`, run as root in the repository's folder. */
-  readonly script: string;
-  /** Added to the environment, which is otherwise only PATH, HOME (empty, gone afterwards), TERM,
-   * NO_COLOR, XDG_RUNTIME_DIR and DENO_DIR. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Host folders that the guest may write to, at their own paths. Everything else of the host's
-   * can only be read, and what lies under /tmp or /run, the repository and the folder of the `deno`
-   * that runs this excepted, not even that. */
-  readonly folders?: readonly string[];
-  /** Memory of the guest in MiB, 1024 by default; the host gives only what is touched. */
-  readonly memoryMb?: number;
-  /** From the start of the boot; then the kernel is killed. */
-  readonly timeoutSeconds: number;
-  /** Gets every line of the script's output (standard output and error together) as it comes. */
-  readonly onLine?: (line: string) => void;
-}
-
-/** How a script ended in a guest that then powered off in good order. */
-export interface QemuResult {
-  /** Exit status of the script. */
-  readonly status: number;
-  /** Everything that the script printed, standard output and error together. */
-  readonly output: string;
-  /** What the kernel printed. */
-  readonly console: string;
-  /** Host time from the start of the boot to the start of the script, in milliseconds. */
-  readonly bootMs: number;
-}
-
-/**
- * Why there is no exit status:
- * - `missing`: a program that the boot needs is not installed, or the kernel cannot be had
- * - `start`: the kernel or the guest's set-up failed before the script ran
- * - `panic`: the guest's kernel found a fault in itself, or its process 1 was killed
- * - `power-off`: something powered the guest off, or rebooted it, while the script ran
- * - `killed`: qemu was killed from outside
- * - `timeout`: the script did not end in time
- */
-export type QemuFailure = "missing" | "start" | "panic" | "power-off" | "killed" | "timeout";
-
-/** A boot that gave no exit status. The message ends with the last lines of both outputs. */
-export class QemuError extends Error {
-  override name = "QemuError";
-
-  constructor(
-    readonly failure: QemuFailure,
-    what: string,
-    readonly output = "",
-    readonly console = "",
-  ) {
-    super([what, ...tail("output", output), ...tail("kernel", console)].join("\n"));
-  }
-}
-
-function tail(title: string, text: string): string[] {
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.length === 0 ? [] : [`-- ${title}:`, ...lines.slice(-TAIL_LINES)];
-}
 
 /**
  * What this machine lacks for {@linkcode bootQemu}, the kernel apart, which is fetched when needed.
@@ -120,7 +64,7 @@ async function run(program: string, args: string[], cwd?: string): Promise<Uint8
   }).output();
   if (success) return stdout;
   const words = [program, ...args].join(" ");
-  throw new QemuError("missing", `${words}: ${new TextDecoder().decode(stderr).trim()}`);
+  throw new GuestError("missing", `${words}: ${new TextDecoder().decode(stderr).trim()}`);
 }
 
 /** A kernel package and busybox-static, unpacked: the latter is not installed where busybox is. */
@@ -149,7 +93,7 @@ async function kernel(): Promise<Kernel> {
   const [, name, release] =
     new TextDecoder().decode(list).match(/Depends: (linux-image-(\d\S+))/) ?? [];
   if (!name) {
-    throw new QemuError("missing", `${META_PACKAGE} is in no package list: apt-get update`);
+    throw new GuestError("missing", `${META_PACKAGE} is in no package list: apt-get update`);
   }
 
   const folder = `${cacheFolder()}/${release}`;
@@ -179,7 +123,7 @@ interface Share {
   readonly path: string;
 }
 
-function sharesFor(options: QemuOptions, kernelFolder: string, deno: string): Share[] {
+function sharesFor(options: GuestOptions, kernelFolder: string, deno: string): Share[] {
   const covered = [REPOSITORY, deno, kernelFolder].filter((folder) =>
     COVERED.some((place) => `${folder}/`.startsWith(`${place}/`))
   );
@@ -196,16 +140,8 @@ function shellQuote(word: string): string {
 }
 
 /** The script that init.sh runs: the environment, the folder, the job. */
-function runText(options: QemuOptions, deno: string): string {
-  const environment = {
-    HOME: "/run/home",
-    PATH: `${deno}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-    TERM: "dumb",
-    NO_COLOR: "1",
-    XDG_RUNTIME_DIR: "/run/user/0",
-    DENO_DIR: "/tmp/deno",
-    ...options.env,
-  };
+function runText(options: GuestOptions): string {
+  const environment = guestEnvironment(options);
   const words = Object.entries(environment).map(([name, value]) => shellQuote(`${name}=${value}`));
   return [
     `mkdir -p ${shellQuote(environment.HOME)} ${shellQuote(environment.XDG_RUNTIME_DIR)}`,
@@ -236,7 +172,7 @@ async function initrd(
   files.push({ name: "init", mode: 0o100755, data: `#!/bin/sh\n${init}` });
   for (const name of ROOT_MODULES) {
     const path = dependencies.match(new RegExp(`^(\\S*/${name}\\.ko\\S*):`, "m"))?.[1];
-    if (!path) throw new QemuError("missing", `kernel ${release} has no module ${name}`);
+    if (!path) throw new GuestError("missing", `kernel ${release} has no module ${name}`);
     const data = path.endsWith(".xz")
       ? await run("xz", ["--decompress", "--stdout", `${modules}/${path}`])
       : await Deno.readFile(`${modules}/${path}`);
@@ -267,10 +203,9 @@ function spawn(vmlinuz: string, shares: readonly Share[], memoryMb: number): Den
       `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`,
     ]),
   ];
-  const user = Deno.uid() === 0 ? [] : ["--user", "--map-root-user"];
-  const words = ["--pdeathsig", "KILL", "--", "unshare", ...user, "--mount", "--pid", "--fork"];
-  return new Deno.Command("setpriv", {
-    args: [...words, "--kill-child", "--", "sh", "-c", LAUNCHER, "sh", ...qemu],
+  const [program, ...args] = launchWords(LAUNCHER, ...qemu);
+  return new Deno.Command(program, {
+    args,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -285,91 +220,34 @@ function spawn(vmlinuz: string, shares: readonly Share[], memoryMb: number): Den
  * In the guest, /dev, /proc, /sys, /run, /tmp and /dev/shm are its own, the interface lo is up, and
  * /dev/fuse, /dev/cuse and the kernel's own OSS devices are there: dsp and mixer of a card that
  * plays to nowhere, dsp1 and adsp1 of a loop. Every other file is the host's, at the host's path.
- * Programs run five to ten times slower than on the host.
+ * Programs run five to ten times slower than on the host. It may write to the folders of `options`;
+ * what lies under /tmp or /run, those, the repository and the folder of the `deno` that runs this
+ * excepted, it does not even see.
  *
  * @returns the script's exit status and what it printed
- * @throws {QemuError} when there is no such status
+ * @throws {GuestError} when there is no such status
  */
-export async function bootQemu(options: QemuOptions): Promise<QemuResult> {
+export async function bootQemu(options: GuestOptions): Promise<GuestResult> {
   const missing = qemuMissing();
-  if (missing) throw new QemuError("missing", missing);
-  const hidden = options.folders?.find((folder) =>
-    HIDDEN.some((place) => `${folder}/`.startsWith(`${place}/`))
-  );
-  if (hidden) throw new TypeError(`a folder of the host's ${hidden} cannot be seen in the guest`);
-
-  const { script, memoryMb = 1024, timeoutSeconds, onLine } = options;
+  if (missing) throw new GuestError("missing", missing);
+  checkFolders(options);
   const token = crypto.randomUUID();
-  const deno = Deno.execPath().replace(/\/[^/]*$/, "");
   const { folder, release } = await kernel();
-  const shares = sharesFor(options, folder, deno);
-  const root = await initrd({ folder, release }, {
+  const shares = sharesFor(options, folder, DENO_FOLDER);
+  const input = await initrd({ folder, release }, {
     token,
     modules: ROOT_MODULES.join("\n"),
     shares: shares.map(({ tag, mode, path }) => `${tag} ${mode} ${path}\n`).join(""),
     kernel: folder,
-    run: runText(options, deno),
+    run: runText(options),
   });
-
-  const started = performance.now();
-  const child = spawn(`${folder}/boot/vmlinuz-${release}`, shares, memoryMb);
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    child.kill("SIGKILL");
-  }, timeoutSeconds * 1000);
-
-  const output: string[] = [];
-  const console: string[] = [];
-  const reports = new Map<string, string>();
-  let bootMs = NaN;
-  const handOver = async () => {
-    const writer = child.stdin.getWriter();
-    try {
-      await writer.write(root);
-      await writer.close();
-    } catch {
-      // The launcher ended before it read all; it says why on its standard error.
-    }
+  const startedMs = performance.now();
+  const vmlinuz = `${folder}/boot/vmlinuz-${release}`;
+  const guest = {
+    child: spawn(vmlinuz, shares, options.memoryMb ?? 1024),
+    startedMs,
+    input,
+    report: new RegExp(`qemu ${token} (\\S+) ?(.*)$`),
   };
-  const readOutput = async () => {
-    for await (const line of lines(child.stdout)) {
-      output.push(line);
-      onLine?.(line);
-    }
-  };
-  const readConsole = async () => {
-    for await (const line of lines(child.stderr)) {
-      const [, report, rest] = line.match(`qemu ${token} (\\S+) ?(.*)$`) ?? [];
-      if (report) reports.set(report, rest);
-      else console.push(line);
-      if (report === "ready") bootMs = performance.now() - started;
-    }
-  };
-  let code: number;
-  try {
-    // The pipes end when the last process of the namespace has.
-    await Promise.all([handOver(), readOutput(), readConsole()]);
-    ({ code } = await child.status);
-  } finally {
-    clearTimeout(timer);
-  }
-
-  const printed = { output: output.join("\n"), console: console.join("\n") };
-  const fail = (failure: QemuFailure, what: string) =>
-    new QemuError(failure, what, printed.output, printed.console);
-  const panic = printed.console.match(/Kernel panic - not syncing: (.*)/);
-  if (panic) throw fail("panic", `the guest's kernel panicked: ${panic[1]}`);
-  if (timedOut) throw fail("timeout", `no end after ${timeoutSeconds} s: ${script}`);
-  const failed = reports.get("failed");
-  if (failed) throw fail("start", failed);
-  const status = reports.get("status");
-  if (status !== undefined) return { status: Number(status), ...printed, bootMs };
-  if (!reports.has("ready")) throw fail("start", `the kernel did not boot (exit status ${code})`);
-  if (code === 0) throw fail("power-off", `the guest was powered off while it ran: ${script}`);
-  throw fail("killed", `the kernel was killed (exit status ${code}) while it ran: ${script}`);
-}
-
-function lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<string> {
-  return stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+  return await runGuest(guest, options);
 }

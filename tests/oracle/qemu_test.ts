@@ -1,23 +1,15 @@
 // The boot of the emulated kernel itself, and the mapping client against the kernel's own OSS.
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { noise } from "../programs.ts";
-import { bootQemu, QemuError, qemuMissing } from "./qemu.ts";
+import { noise, Scratch } from "../programs.ts";
+import { GuestError } from "../guest.ts";
+import { bootQemu, qemuMissing } from "./qemu.ts";
 import { compile } from "../compile.ts";
 
 const TIMEOUT_SECONDS = 120;
 const CLIENT = "native/mmap_client.c";
 
 const ignore = qemuMissing() !== undefined && Deno.env.get("CI") !== "true";
-
-/** A folder of the test's own, shared with the guest; removed when disposed of. */
-class Scratch implements AsyncDisposable {
-  readonly path = Deno.makeTempDirSync({ prefix: "ossp-" });
-
-  async [Symbol.asyncDispose]() {
-    await Deno.remove(this.path, { recursive: true });
-  }
-}
 
 /** Where one array begins in another; -1 if nowhere. */
 function indexOf(whole: Uint8Array, part: Uint8Array): number {
@@ -46,7 +38,7 @@ Deno.test({
   name: "lines, exit status, environment and a folder pass between host and guest",
   ignore,
   fn: async () => {
-    await using scratch = new Scratch();
+    await using scratch = await Scratch.create();
     const lines: string[] = [];
     const value = `it's "1" $2\n\\3`;
     const { status, output } = await bootQemu({
@@ -70,7 +62,7 @@ Deno.test({
   name: "a mapped ring plays every byte of a file on the kernel's own OSS",
   ignore,
   fn: async () => {
-    await using scratch = new Scratch();
+    await using scratch = await Scratch.create();
     const { path } = scratch;
     await compile(CLIENT, path);
     const second = 48000 * 4;
@@ -139,7 +131,7 @@ Deno.test({
     "the same client is heard to the bit through ossp there, and its pointers go as the kernel's",
   ignore,
   fn: async () => {
-    await using scratch = new Scratch();
+    await using scratch = await Scratch.create();
     const { path } = scratch;
     const client = await compile(CLIENT, path);
     const [shift, fragments] = [13, 8];
@@ -171,7 +163,7 @@ Deno.test({
     const memoryMb = 513 + Deno.pid % 400;
     const error = await assertRejects(
       () => bootQemu({ script: "sleep 60", memoryMb, timeoutSeconds: 9 }),
-      QemuError,
+      GuestError,
     );
     assertEquals(error.failure, "timeout", error.message);
     assertEquals(processesWith(String(memoryMb)), 0);
@@ -188,7 +180,7 @@ Deno.test({
           script: "echo printed; sleep 0.2; echo c >/proc/sysrq-trigger; sleep 60",
           timeoutSeconds: TIMEOUT_SECONDS,
         }),
-      QemuError,
+      GuestError,
     );
     assertEquals(error.failure, "panic", error.message);
     assertStringIncludes(error.message, "\nprinted\n");

@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { ENOENT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT } from "../../ffi/libc.ts";
+import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT } from "../../ffi/libc.ts";
 import { NullSink } from "../../lib/backend/null.ts";
 import { ToneSource } from "../../lib/backend/tone.ts";
 import { type DeviceHost, DspDevice } from "../../lib/device/dsp.ts";
@@ -34,6 +34,8 @@ const MOST_TURNS = 3 * MAX_STREAMS * REQUEST_BUFFER_BYTES / 16;
 const HEAP_GROWTH_BYTES = 4 << 20;
 
 const COMMANDS = [...new Set([...DSP_CALLS.keys(), ...MIXER_CALLS.keys()])];
+const SETTRIGGER = [...DSP_CALLS.values()].find(({ name }) => name === "SNDCTL_DSP_SETTRIGGER")!
+  .command;
 const NAMES = ["dsp", "mixer", "", ".", "..", "midi", "dsp\0", "\xff\xfe", "d".repeat(5000)];
 const OPEN_FLAGS = [O_WRONLY, O_RDWR, O_WRONLY | O_NONBLOCK, O_RDWR | O_NONBLOCK, O_RDONLY, 3];
 // One that there is, and two that no process can have.
@@ -115,9 +117,8 @@ class Kernel {
   /** What the session has asked the page cache for. */
   readonly #retrievals: { unique: number; offset: number; size: number }[] = [];
   /** Stores that the kernel has not made yet. */
-  readonly #stores: ((result: number) => void)[] = [];
+  readonly #stores: (() => void)[] = [];
   readonly turnClock = new TurnClock();
-  readonly #canStore: boolean;
   #length = 0;
   #unique = 0;
 
@@ -148,7 +149,7 @@ class Kernel {
     } else serving = { device: this.dsp, major: 14, minor: 3 };
     this.session = new Session(serving, {
       send: (buffer, length) => this.#take(buffer, length),
-      canSendAside: () => this.#canStore,
+      canSendAside: () => random.chance(0.8),
       sendAside: (buffer, length, onSent) => this.#takeStore(buffer, length, onSent),
       warn: (message) =>
         assert(!/left without|Error|\n/.test(message), `after ${this.requests}: ${message}`),
@@ -156,7 +157,6 @@ class Kernel {
     this.session.mapping = frontend === "fuse"
       ? random.pick(["any", "any", "cached", undefined])
       : undefined;
-    this.#canStore = random.chance(0.7);
   }
 
   /** A number of random requests and passages of time, then everything is given back. */
@@ -234,7 +234,7 @@ class Kernel {
   #takeStore(
     buffer: Uint8Array<ArrayBuffer>,
     length: number,
-    onSent: (result: number) => void,
+    onSent: () => void,
   ): void {
     const view = new DataView(buffer.buffer, buffer.byteOffset, length);
     assertEquals(view.getUint32(OutHeader.len, true), length);
@@ -246,11 +246,9 @@ class Kernel {
     this.#stores.push(onSent);
   }
 
-  /** The kernel makes some of the stores that it was asked for, or finds their node gone. */
+  /** The kernel makes some of the stores that it was asked for. */
   #completeStores(): void {
-    for (const onSent of this.#stores.splice(0, this.#random.below(3))) {
-      onSent(this.#random.chance(0.9) ? 1 : -ENOENT);
-    }
+    for (const onSent of this.#stores.splice(0, this.#random.below(3))) onSent();
   }
 
   #noteOpen(fh: number): void {
@@ -360,7 +358,8 @@ class Kernel {
     } else if (random.chance(0.3)) return this.#composeRelease();
     if (this.#retrievals.length > 0 && random.chance(0.5)) return this.#composeNotifyReply();
     const dice = random.below(100);
-    if (dice < 35) this.#composeIoctl();
+    if (dice < 8) this.#composeMapping();
+    else if (dice < 35) this.#composeIoctl();
     else if (dice < 60) this.#composeWrite();
     else if (dice < 68) this.#composePoll();
     else if (dice < 76) this.#composeInterrupt();
@@ -421,6 +420,20 @@ class Kernel {
     this.#begin(Opcode.IOCTL);
     this.#put(abi.IoctlIn, { fh: this.#fh(), cmd, in_size: inSize, out_size: outSize });
     this.#append(inSize);
+  }
+
+  /** What sets a mapping going, mostly that of the file that has been open for longest. */
+  #composeMapping(): void {
+    const random = this.#random;
+    const fh = random.chance(0.7) ? this.#open[0] ?? 0 : this.#fh();
+    if (random.chance(0.5)) {
+      this.#begin(Opcode.READ);
+      return this.#put(abi.ReadIn, { fh, size: 4096, offset: 4096 * random.below(20) });
+    }
+    this.#begin(Opcode.IOCTL);
+    this.#put(abi.IoctlIn, { fh, cmd: SETTRIGGER, in_size: 4, out_size: 0 });
+    this.#append(4);
+    this.#view.setUint32(this.#length - 4, random.pick([0, 1, 1, 1, 2, 3]), true);
   }
 
   #composeWrite(): void {
@@ -521,7 +534,12 @@ class Kernel {
         return this.#put(abi.AccessIn);
       case 8:
         this.#begin(Opcode.INIT);
-        return this.#put(abi.InitIn, { major: 7, minor: random.edge(), flags: random.edge() });
+        return this.#put(abi.InitIn, {
+          major: 7,
+          minor: random.edge(),
+          flags: random.edge() | abi.FUSE_INIT_EXT,
+          flags2: random.chance(0.9) ? abi.FLAGS2_DIRECT_IO_ALLOW_MMAP : random.edge(),
+        });
       case 9:
         this.#begin(Opcode.CUSE_INIT);
         return this.#put(abi.CuseInitIn, { major: 7, minor: random.edge() });
@@ -632,4 +650,6 @@ Deno.test("random requests get one answer each, and leave nothing behind", () =>
     assert(successes > requests / 4, `${successes} of ${requests} requests succeeded`);
     if (clock === "real") assert(parkings > requests / 100, `${parkings} of ${requests} parked`);
   }
+  const stores = kernels.reduce((sum, kernel) => sum + kernel.stores, 0);
+  if (fuzzCount(REQUESTS) >= REQUESTS) assert(stores > 0, "nothing was shown in a mapping");
 });
