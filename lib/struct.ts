@@ -12,6 +12,8 @@ export interface StructDescription {
   readonly $align: number;
   /** The field names in order. */
   readonly $fields: readonly string[];
+  /** Their types, in the same order. */
+  readonly $types: readonly FieldType[];
 }
 
 /** Field types: integers by width and sign, a number of bytes (char[n]), or a struct. */
@@ -51,6 +53,7 @@ export function struct<F extends string>(name: string, fields: Record<F, FieldTy
     $size: Math.ceil(end / widest) * widest,
     $align: widest,
     $fields: Object.keys(fields),
+    $types: Object.values(fields),
   }) as unknown as Struct<F>;
 }
 
