@@ -16,17 +16,33 @@ export interface StructDescription {
   readonly $types: readonly FieldType[];
 }
 
-/** Field types: integers by width and sign, a number of bytes (char[n]), or a struct. */
-export type FieldType = "u8" | "u16" | "u32" | "i32" | "u64" | "i64" | number | StructDescription;
+/**
+ * Field types: integers by width and sign, C's long and pointers (as wide as the program's words), a
+ * number of bytes (char[n]), an array of integers (its type and length), or a struct.
+ */
+export type FieldType = Integer | number | readonly [Integer, number] | StructDescription;
+
+/** The integers' types. */
+export type Integer = keyof typeof WIDTH | "long" | "pointer";
+
+/** The programs that a layout is of: 64-bit ones, or those of a 32-bit x86, whose ABI differs. */
+export type Abi = "64" | "32";
 
 /** A struct's offsets by field name, and its description. */
 export type Struct<F extends string> = Readonly<Record<F, number>> & StructDescription;
 
-const WIDTH = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8 };
+const WIDTH = { u8: 1, i16: 2, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8 };
 
-function sizeAndAlign(type: FieldType): [number, number] {
+function sizeAndAlign(type: FieldType, abi: Abi): [size: number, align: number] {
   if (typeof type === "number") return [type, 1];
-  if (typeof type === "string") return [WIDTH[type], WIDTH[type]];
+  if (typeof type === "string") {
+    const width = type === "long" || type === "pointer" ? Number(abi) / 8 : WIDTH[type];
+    return [width, Math.min(width, Number(abi) / 8)];
+  }
+  if (!("$size" in type)) {
+    const [size, align] = sizeAndAlign(type[0], abi);
+    return [size * type[1], align];
+  }
   return [type.$size, type.$align];
 }
 
@@ -35,13 +51,18 @@ function sizeAndAlign(type: FieldType): [number, number] {
  *
  * @param name its name in C
  * @param fields its members in order
+ * @param abi the programs that it is of
  */
-export function struct<F extends string>(name: string, fields: Record<F, FieldType>): Struct<F> {
+export function struct<F extends string>(
+  name: string,
+  fields: Record<F, FieldType>,
+  abi: Abi = "64",
+): Struct<F> {
   const offsets: Record<string, number> = {};
   let end = 0;
   let widest = 1;
   for (const field of Object.keys(fields) as F[]) {
-    const [size, align] = sizeAndAlign(fields[field]);
+    const [size, align] = sizeAndAlign(fields[field], abi);
     end = Math.ceil(end / align) * align;
     offsets[field] = end;
     end += size;

@@ -6,8 +6,50 @@ import type { StructDescription } from "../struct.ts";
 /** A call's way to say: make me again when the playback has drained. No errno is this large. */
 export const WAIT = -0x10000;
 
+/**
+ * What the values of an int are called in soundcard.h: it is one of them ("one"), or the sum of some
+ * ("flags"); or it is a mixer's level, percent left and in the next byte percent right ("level").
+ */
+export type Values =
+  | { readonly kind: "one" | "flags"; readonly names: Readonly<Record<string, number>> }
+  | { readonly kind: "level" };
+
+/** An int that is one of these. */
+export function oneOf(names: Record<string, number>): Values {
+  return { kind: "one", names };
+}
+
+/** An int that is a sum of some of these. */
+export function flags(names: Record<string, number>): Values {
+  return { kind: "flags", names };
+}
+
+/** An int that is a mixer's level. */
+export const LEVEL: Values = { kind: "level" };
+
+/** What is to be told of a call, beside how it is made. */
+export interface Notes {
+  /** What it does, on one line, for docs/api.md. */
+  readonly about: string;
+  /** What the values of an int argument are called. */
+  readonly values?: Values;
+  /** What of its result depends on the time: "value", an int's, or fields of its struct. */
+  readonly timed?: readonly string[];
+  /**
+   * Whose call it is, of those with the same name and another struct, and so another number: not the
+   * one that a program gets which is compiled for 64 bits on Linux today.
+   */
+  readonly variant?: string;
+  /** How the kernel's own OSS (snd-pcm-oss, snd-mixer-oss) answers, where it is not as we do. */
+  readonly kernel?: string;
+  /** How osspd answers, where it is not as we do. */
+  readonly osspd?: string;
+  /** How OSS 4 answers, where it is not as we do. */
+  readonly oss4?: string;
+}
+
 /** One ioctl. */
-export interface Call<Target> {
+export interface Call<Target> extends Notes {
   /** Its name in soundcard.h. */
   readonly name: string;
   /** The ioctl number, which holds the argument's size and direction. */
@@ -27,23 +69,21 @@ export interface Call<Target> {
 export function none<T>(
   name: string,
   command: number,
+  notes: Notes,
   run: (target: T) => number | void,
 ): Call<T> {
-  return {
-    name,
-    command,
-    argument: "none",
-    run: (target) => run(target) ?? 0,
-  };
+  return { ...notes, name, command, argument: "none", run: (target) => run(target) ?? 0 };
 }
 
 /** A call with an int both ways or one way: `run` returns the int to give back, or -errno, or WAIT. */
 export function int<T>(
   name: string,
   command: number,
+  notes: Notes,
   run: (target: T, value: number) => number,
 ): Call<T> {
   return {
+    ...notes,
     name,
     command,
     argument: "int",
@@ -56,25 +96,24 @@ export function int<T>(
   };
 }
 
-/** A call that fills a struct; it comes zeroed. */
+/** A call that fills a struct, which comes zeroed; `run` may return -errno. */
 export function fill<T>(
   name: string,
   command: number,
   argument: StructDescription,
-  run: (target: T, argument: DataView) => void,
+  notes: Notes,
+  run: (target: T, argument: DataView) => number | void,
 ): Call<T> {
-  return {
-    name,
-    command,
-    argument,
-    run(target, view) {
-      run(target, view);
-      return 0;
-    },
-  };
+  return { ...notes, name, command, argument, run: (target, view) => run(target, view) ?? 0 };
 }
 
 /** A call that cannot mean anything here. */
-export function refused<T>(name: string, command: number, argument: StructDescription): Call<T> {
-  return { name, command, argument, run: () => -EINVAL };
+export function refused<T>(
+  name: string,
+  command: number,
+  argument: Call<T>["argument"],
+  notes: Notes,
+  errno = EINVAL,
+): Call<T> {
+  return { ...notes, name, command, argument, run: () => -errno };
 }

@@ -18,6 +18,14 @@ export const DSP_CALLS: ReadonlyMap<number, Call<Dsp>> = table<Dsp>(...DSP_ROWS,
 /** The calls of /dev/mixer by ioctl number. */
 export const MIXER_CALLS: ReadonlyMap<number, Call<HasMixer>> = table(...MIXER_ROWS);
 
+/** Finds a call by its name in soundcard.h; where there are variants, the usual one. */
+export function callNamed<T>(
+  calls: ReadonlyMap<number, Call<T>>,
+  name: string,
+): Call<T> | undefined {
+  for (const call of calls.values()) if (call.name === name && !call.variant) return call;
+}
+
 /** The errno for a call that no table has: EINVAL for OSS's groups, as the kernel's OSS answers. */
 export function unknownCall(command: number): number {
   return "PMXQTC".includes(ioctlGroup(command)) && command > 0xffff ? EINVAL : ENOTTY;

@@ -1,6 +1,7 @@
 // The numbers and argument layouts of the Open Sound System's ioctls, from linux/soundcard.h.
 
 import { struct } from "../struct.ts";
+import { flags, oneOf } from "./call.ts";
 
 const IOC_WRITE = 1;
 const IOC_READ = 2;
@@ -89,6 +90,54 @@ export const DSP_CAP_MULTI = 0x4000;
 export const PCM_ENABLE_INPUT = 0x1;
 export const PCM_ENABLE_OUTPUT = 0x2;
 
+const AFMT = {
+  AFMT_MU_LAW: 0x01,
+  AFMT_A_LAW: 0x02,
+  AFMT_IMA_ADPCM: 0x04,
+  AFMT_U8: 0x08,
+  AFMT_S16_LE: 0x10,
+  AFMT_S16_BE: 0x20,
+  AFMT_S8: 0x40,
+  AFMT_U16_LE: 0x80,
+  AFMT_U16_BE: 0x100,
+  AFMT_MPEG: 0x200,
+  AFMT_AC3: 0x400,
+  AFMT_VORBIS: 0x800,
+  AFMT_S32_LE: 0x1000,
+  AFMT_S32_BE: 0x2000,
+  AFMT_FLOAT: 0x4000,
+  AFMT_S24_LE: 0x8000,
+  AFMT_S24_BE: 0x10000,
+  AFMT_SPDIF_RAW: 0x20000,
+  AFMT_S24_PACKED: 0x40000,
+};
+
+/** A sample format, or 0 to ask for it. */
+export const FORMAT = oneOf({ AFMT_QUERY: 0, ...AFMT });
+
+/** Sample formats. */
+export const FORMAT_MASK = flags(AFMT);
+
+/** GETCAPS. The names are linux/soundcard.h's, those that it has not OSS 4's. */
+export const CAPS = flags({
+  DSP_CAP_DUPLEX,
+  DSP_CAP_REALTIME,
+  DSP_CAP_BATCH: 0x0400,
+  DSP_CAP_COPROC: 0x0800,
+  DSP_CAP_TRIGGER,
+  DSP_CAP_MMAP,
+  DSP_CAP_MULTI,
+  DSP_CAP_BIND: 0x8000,
+  PCM_CAP_INPUT: 0x10000,
+  PCM_CAP_OUTPUT: 0x20000,
+  PCM_CAP_VIRTUAL: 0x40000,
+  PCM_CAP_FREERATE: 0x10000000,
+  PCM_CAP_DEFAULT: 0x40000000,
+});
+
+/** SETTRIGGER, GETTRIGGER. */
+export const TRIGGER = flags({ PCM_ENABLE_INPUT, PCM_ENABLE_OUTPUT });
+
 /** Mixer channels, by their SOUND_MIXER_ number; the names are SOUND_DEVICE_NAMES. */
 export const MIXER_CHANNELS = [
   "vol",
@@ -117,6 +166,13 @@ export const MIXER_CHANNELS = [
   "radio",
   "monitor",
 ] as const;
+
+/** A mask of mixer channels. */
+export const CHANNEL_MASK = flags(
+  Object.fromEntries(
+    MIXER_CHANNELS.map((name, channel) => [`SOUND_MASK_${name.toUpperCase()}`, 1 << channel]),
+  ),
+);
 
 export const SOUND_MIXER_VOLUME = 0;
 export const SOUND_MIXER_PCM = 4;

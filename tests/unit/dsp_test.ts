@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { NullSink } from "../../lib/backend/null.ts";
 import { SilentSource } from "../../lib/backend/silence.ts";
-import { DSP_CALLS } from "../../lib/oss/calls.ts";
+import { callNamed, DSP_CALLS } from "../../lib/oss/calls.ts";
 import { Dsp } from "../../lib/oss/dsp.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
 import { PCM_ENABLE_INPUT, PCM_ENABLE_OUTPUT } from "../../lib/oss/soundcard.ts";
@@ -26,12 +26,11 @@ function harness() {
     mixer,
     { plays: true, source: new SilentSource("real") },
   );
-  const calls = new Map([...DSP_CALLS.values()].map((call) => [call.name, call]));
   /** Makes a call with an int; returns that int as it comes back. */
   const call = (name: string, value = 0): number => {
     const argument = new DataView(new ArrayBuffer(128));
     argument.setInt32(0, value, true);
-    assertEquals(calls.get(name)!.run(dsp, argument), 0);
+    assertEquals(callNamed(DSP_CALLS, name)!.run(dsp, argument), 0);
     return argument.getInt32(0, true);
   };
   return { clock, dsp, call };

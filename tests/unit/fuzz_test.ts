@@ -14,7 +14,7 @@ import { TurnClock } from "../../lib/device/turn_clock.ts";
 import * as abi from "../../lib/fuse/abi.ts";
 import { Directory } from "../../lib/fuse/directory.ts";
 import { REQUEST_BUFFER_BYTES, type Serving, Session } from "../../lib/fuse/session.ts";
-import { DSP_CALLS, MIXER_CALLS } from "../../lib/oss/calls.ts";
+import { callNamed, DSP_CALLS, MIXER_CALLS } from "../../lib/oss/calls.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
 import type { ClockKind } from "../../lib/pcm/clock.ts";
 import { getU64, setU64, type Struct } from "../../lib/struct.ts";
@@ -34,8 +34,7 @@ const MOST_TURNS = 3 * MAX_STREAMS * REQUEST_BUFFER_BYTES / 16;
 const HEAP_GROWTH_BYTES = 4 << 20;
 
 const COMMANDS = [...new Set([...DSP_CALLS.keys(), ...MIXER_CALLS.keys()])];
-const SETTRIGGER = [...DSP_CALLS.values()].find(({ name }) => name === "SNDCTL_DSP_SETTRIGGER")!
-  .command;
+const SETTRIGGER = callNamed(DSP_CALLS, "SNDCTL_DSP_SETTRIGGER")!.command;
 const NAMES = ["dsp", "mixer", "", ".", "..", "midi", "dsp\0", "\xff\xfe", "d".repeat(5000)];
 const OPEN_FLAGS = [O_WRONLY, O_RDWR, O_WRONLY | O_NONBLOCK, O_RDWR | O_NONBLOCK, O_RDONLY, 3];
 // One that there is, and two that no process can have.

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { NullSink } from "../../lib/backend/null.ts";
 import { ToneSource } from "../../lib/backend/tone.ts";
 import type { ClockKind } from "../../lib/pcm/clock.ts";
-import { DSP_CALLS } from "../../lib/oss/calls.ts";
+import { callNamed, DSP_CALLS } from "../../lib/oss/calls.ts";
 import { Dsp } from "../../lib/oss/dsp.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
 import {
@@ -18,7 +18,6 @@ const FRAGMENT_BYTES = 4096;
 const RING_BYTES = 4 * FRAGMENT_BYTES;
 const BYTES_PER_MS = 48 * 4;
 const FRAGMENT_MS = FRAGMENT_BYTES / BYTES_PER_MS;
-const CALLS = new Map([...DSP_CALLS.values()].map((call) => [call.name, call]));
 
 /** An open dsp of 48 kHz stereo S16 whose program's memory is `pages`, all of them present. */
 class Harness {
@@ -71,7 +70,7 @@ class Harness {
   call(name: string, value = 0): DataView {
     const argument = new DataView(new ArrayBuffer(128));
     argument.setInt32(0, value, true);
-    assertEquals(CALLS.get(name)!.run(this.dsp, argument), 0, name);
+    assertEquals(callNamed(DSP_CALLS, name)!.run(this.dsp, argument), 0, name);
     this.#answer();
     return argument;
   }
