@@ -1,7 +1,7 @@
 // A sound server of a test's own that speaks PulseAudio's protocol, without hardware: what is played is
 // heard at the monitor of its sink "out", what is recorded comes from the monitor of its sink "in".
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { exists, Run, sleep, until } from "../native/ossp.ts";
 
 /** What its sinks take without conversion. */
@@ -22,12 +22,15 @@ const NULL_SINK = [
   `channels=${SERVER_SOUND.channels}`,
 ];
 
+// How long a session manager may take to find its default sink.
+const START_MS = 20_000;
+
 /** How a kind of server is started. */
 interface Kind {
   /** What must be in PATH, the programs of the test included. */
   readonly executables: readonly string[];
-  /** Its socket, in its folder. */
-  readonly socket: string;
+  /** Its sockets, in its folder; clients of PulseAudio's use the first. */
+  readonly sockets: readonly string[];
   /** The words that start it, with no device; it ends when they end. */
   words(folder: string): string[];
   /** Beside a format's parameters, of a null sink. */
@@ -38,7 +41,7 @@ interface Kind {
 
 const PULSEAUDIO: Kind = {
   executables: ["pulseaudio", "pactl", "parec", "pacat"],
-  socket: "socket",
+  sockets: ["socket"],
   words: (folder) => [
     ...["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"],
     // Realtime scheduling is asked of the machine's D-Bus, shared memory lies in its /dev/shm.
@@ -52,7 +55,7 @@ const PULSEAUDIO: Kind = {
 
 const PIPEWIRE: Kind = {
   executables: ["pipewire", "wireplumber", "pipewire-pulse", "pactl", "parec", "pacat"],
-  socket: "pulse/native",
+  sockets: ["pulse/native", "pipewire-0"],
   words: (folder) => {
     const session = "wireplumber & pipewire-pulse & wait";
     const script = `pipewire & until test -e ${folder}/pipewire-0; do sleep 0.01; done; ${session}`;
@@ -101,7 +104,7 @@ export class PulseServer implements AsyncDisposable {
       // There may be a session on this machine that has a server of its own.
       DBUS_SESSION_BUS_ADDRESS: `unix:path=${folder}/no-bus`,
     };
-    const socket = `${folder}/${kind.socket}`;
+    const socket = `${folder}/${kind.sockets[0]}`;
     this.env = { PULSE_SERVER: `unix:${socket}`, PULSE_SINK: "out", PULSE_SOURCE: "in.monitor" };
     for (const [name, text] of Object.entries(kind.files)) {
       const path = `${folder}/${name}`;
@@ -112,14 +115,19 @@ export class PulseServer implements AsyncDisposable {
 
   /** Starts it, and resolves when clients can play and record. */
   async start(): Promise<void> {
-    const { words, sinkOptions, socket } = this.#kind;
+    const { words, sinkOptions, sockets } = this.#kind;
     this.#run = new Run(words(this.#folder), { env: this.#own });
-    await until(() => exists(`${this.#folder}/${socket}`), "the server's socket");
+    await until(() => exists(`${this.#folder}/${sockets[0]}`), "the server's socket");
     for (const name of ["in", "out"]) {
       await this.client("pactl", "load-module", ...NULL_SINK, `sink_name=${name}`, ...sinkOptions);
     }
     // A session manager takes its time; before that there is no default.
-    while (!/^Default Sink: (in|out)$/m.test(await this.client("pactl", "info"))) await sleep(20);
+    const startMs = performance.now();
+    while (!/^Default Sink: (in|out)$/m.test(await this.client("pactl", "info"))) {
+      const { stderr } = this.#run;
+      assert(performance.now() - startMs < START_MS, `no default sink: ${stderr}`);
+      await sleep(20);
+    }
   }
 
   /** Runs a client to its end; returns what that printed. */
@@ -158,7 +166,9 @@ export class PulseServer implements AsyncDisposable {
   async kill(): Promise<void> {
     await this.#run?.[Symbol.asyncDispose]();
     this.#run = undefined;
-    await Deno.remove(`${this.#folder}/${this.#kind.socket}`).catch(() => {});
+    for (const socket of this.#kind.sockets) {
+      await Deno.remove(`${this.#folder}/${socket}`).catch(() => {});
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
