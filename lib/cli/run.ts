@@ -14,7 +14,7 @@ import type { OnLoss } from "../backend/server.ts";
 import { runCommand } from "../daemon/command.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
-import type { DeviceNumbers, EngineConfig, LogLevel } from "../daemon/messages.ts";
+import type { CardConfig, DeviceConfig, EngineConfig, LogLevel } from "../daemon/messages.ts";
 import { MountPoint } from "../daemon/mount_point.ts";
 import { commandWords, enterNamespace, findProgram, replaceDev } from "../daemon/namespace.ts";
 import type { ServerSpec } from "../server/orders.ts";
@@ -29,11 +29,20 @@ import { selfCommand } from "./self.ts";
 // The folder in a private /dev that the devices are mounted on.
 const DEV_FOLDER = "ossp";
 
+// The files of a card that lead to its sink and source, by their options, and the format that OSS
+// opens each in.
+const DSPS = [
+  { option: "dsp", format: "u8" },
+  { option: "adsp", format: "u8" },
+  { option: "audio", format: "mulaw" },
+  { option: "dspw", format: "s16le" },
+];
+
 export const RUN: Subcommand = {
   name: "run",
   operands: "[-- COMMAND ARG...]",
-  about: "Serve OSS devices. With COMMAND, run it with them at /dev/dsp, /dev/adsp and " +
-    "/dev/mixer, and exit with its status; without, serve until SIGINT or SIGTERM.",
+  about: "Serve OSS devices. With COMMAND, run it with them at /dev/dsp, /dev/audio, " +
+    "/dev/mixer and so on, and exit with its status; without, serve until SIGINT or SIGTERM.",
   options: [
     {
       name: "frontend",
@@ -112,11 +121,27 @@ export const RUN: Subcommand = {
     },
     { name: "dsp", value: "NAME", default: "dsp", about: "name of the dsp; empty for none" },
     { name: "adsp", value: "NAME", default: "adsp", about: "name of the second dsp" },
+    {
+      name: "audio",
+      value: "NAME",
+      default: "audio",
+      about: "name of the dsp that opens in mu-law, as Sun's did",
+    },
+    {
+      name: "dspw",
+      value: "NAME",
+      default: "dspW",
+      about: "name of the dsp that opens in 16 bit, little-endian",
+    },
     { name: "mixer", value: "NAME", default: "mixer", about: "name of the mixer" },
     { name: "dsp-major", value: "N", default: "14", about: "its device number, for cuse" },
     { name: "dsp-minor", value: "N", default: "3", about: "likewise" },
     { name: "adsp-major", value: "N", default: "14", about: "likewise, of the second dsp" },
     { name: "adsp-minor", value: "N", default: "12", about: "likewise" },
+    { name: "audio-major", value: "N", default: "14", about: "likewise, of the mu-law dsp" },
+    { name: "audio-minor", value: "N", default: "4", about: "likewise" },
+    { name: "dspw-major", value: "N", default: "14", about: "likewise, of the 16 bit dsp" },
+    { name: "dspw-minor", value: "N", default: "5", about: "likewise" },
     { name: "mixer-major", value: "N", default: "14", about: "likewise, of the mixer" },
     { name: "mixer-minor", value: "N", default: "0", about: "likewise" },
     {
@@ -180,7 +205,11 @@ async function run(args: string[]): Promise<number> {
     : undefined;
   try {
     daemon = new Daemon(
-      { ...config, directory: mountPoint?.path ?? "" },
+      {
+        ...config,
+        directory: mountPoint?.path ?? "",
+        folder: isInNamespace ? "/dev" : mountPoint?.path ?? "/dev",
+      },
       (level, message) => log.write(level, message),
     );
     const paths = await daemon.ready.catch((error: Error) => {
@@ -216,11 +245,14 @@ function onStopSignal(stop: () => void): void {
   }
 }
 
-function engineConfig(parsed: Parsed): Omit<EngineConfig, "wakeFd"> {
+/** What a configuration says of the engine, before it is known where the devices will be. */
+type Plan = Omit<EngineConfig, "wakeFd" | "lines" | "directory" | "folder">;
+
+function engineConfig(parsed: Parsed): Plan {
   const { values } = parsed;
   const number = (name: string, least: number, most: number) =>
     wholeNumber(RUN, parsed, name, least, most);
-  const device = (option: string): DeviceNumbers & { name: string } => {
+  const device = (option: string): DeviceConfig => {
     const name = values[option]!;
     if (!/^[\w-]*$/.test(name)) throw usage("run", `--${option} ${name}: not a device's name`);
     return {
@@ -229,25 +261,26 @@ function engineConfig(parsed: Parsed): Omit<EngineConfig, "wakeFd"> {
       minor: number(`${option}-minor`, 0, 1048575),
     };
   };
-  const named = (options: string[]) => options.map(device).filter(({ name }) => name !== "");
-  const dsps = named(["dsp", "adsp"]);
-  const mixers = named(["mixer"]);
+  const dsps = DSPS.map(({ option, format }) => ({ ...device(option), format }))
+    .filter(({ name }) => name !== "");
+  const mixers = [device("mixer")].filter(({ name }) => name !== "");
   const { loopback } = values;
   if (loopback !== undefined && !/^[\w-]+$/.test(loopback)) {
     throw usage("run", `--loopback ${loopback}: not a device's name`);
   }
   const loopbacks = loopback === undefined ? [] : [loopback];
-  const names = deviceNames({ dsps, loopbacks, mixers });
+  const sink = sinkSpec(values, number);
+  const source = sourceSpec(values);
+  const about = values.source === undefined
+    ? values.sink!
+    : `${values.sink}, recorded from ${values.source}`;
+  const card = { name: "ossp", about, dsps, loopbacks, mixers, sink, source };
+  const names = deviceNames([card]);
   if (new Set(names).size < names.length) throw usage("run", "two devices have the same name");
   if (names.length === 0) throw usage("run", "no device has a name");
   return {
     frontend: chooseFrontend(values),
-    directory: "",
-    dsps,
-    loopbacks,
-    mixers,
-    sink: sinkSpec(values, number),
-    source: sourceSpec(values),
+    cards: [card],
     mappedOptions: {
       leadMs: values["mmap-lead"] === undefined ? undefined : number("mmap-lead", 0, 10_000),
       silence: values["mmap-silence"] !== undefined,
@@ -267,11 +300,11 @@ function withOptions<Spec extends { readonly server?: ServerSpec }>(
 }
 
 /** The names of all devices. */
-function deviceNames(
-  { dsps, loopbacks, mixers }: Pick<EngineConfig, "dsps" | "loopbacks" | "mixers">,
-): string[] {
-  const pairs = loopbacks.flatMap((name) => [`${name}0`, `${name}1`]);
-  return [...dsps, ...mixers].map(({ name }) => name).concat(pairs);
+function deviceNames(cards: readonly CardConfig[]): string[] {
+  return cards.flatMap(({ dsps, loopbacks, mixers }) => [
+    ...[...dsps, ...mixers].map(({ name }) => name),
+    ...loopbacks.flatMap((name) => [`${name}0`, `${name}1`]),
+  ]);
 }
 
 function sinkSpec(
@@ -330,7 +363,7 @@ function enterOwnNamespace(args: string[]): never {
 }
 
 function prepareMountPoint(
-  config: Omit<EngineConfig, "wakeFd">,
+  { cards }: Plan,
   wanted: string | undefined,
   isInNamespace: boolean,
   log: Log,
@@ -342,7 +375,7 @@ function prepareMountPoint(
     ? `/dev/${DEV_FOLDER}`
     : `${Deno.env.get("XDG_RUNTIME_DIR") ?? "/run"}/ossp`;
   const path = resolve(wanted ?? preset);
-  if (isInNamespace) replaceDev(path, deviceNames(config));
+  if (isInNamespace) replaceDev(path, deviceNames(cards));
   try {
     return new MountPoint(path, (message) => log.write("info", message));
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import { MessageChannel } from "node:worker_threads";
 import { close, eventFd, write } from "../../ffi/libc.ts";
-import type { EngineCommand, EngineConfig, EngineEvent, LogLevel } from "./messages.ts";
+import type { EngineCommand, EngineConfig, EngineEvent, LineEnd, LogLevel } from "./messages.ts";
 import type { ServerSpec } from "../server/orders.ts";
 import { ServerThread } from "./server_thread.ts";
 import type { EngineStart } from "./worker.ts";
@@ -22,17 +22,17 @@ export class Daemon {
 
   /** @param log takes what the engine has to say to its user */
   constructor(
-    config: Omit<EngineConfig, "wakeFd" | "sinkLine" | "sourceLine">,
+    config: Omit<EngineConfig, "wakeFd" | "lines">,
     log: (level: LogLevel, message: string) => void,
   ) {
-    const sinkServer = config.sink.server && new ServerThread(config.sink.server, log);
-    const sourceServer = config.source.server &&
-      (isSame(config.source.server, config.sink.server)
-        ? sinkServer
-        : new ServerThread(config.source.server, log));
+    const servers = new Servers(log);
+    const cards = config.cards.map((card) => ({
+      ...card,
+      sinkLine: servers.lineOf(card.sink.server),
+      sourceLine: servers.lineOf(card.source.server),
+    }));
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    const servers = new Set([sinkServer, sourceServer].filter((server) => server !== undefined));
     this.#worker = new Worker(WORKER_URL, { type: "module", name: "engine" });
     const ready = Promise.withResolvers<readonly string[]>();
     const ended = Promise.withResolvers<void>();
@@ -50,7 +50,7 @@ export class Daemon {
         ready.reject(new Error(data.message));
       }
       this.#release();
-      Promise.all([...servers].map((server) => server.end())).then(() => ended.resolve());
+      servers.end().then(() => ended.resolve());
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -59,12 +59,12 @@ export class Daemon {
       ready.reject(error);
       ended.reject(error);
     };
-    const [sinkLine, sourceLine] = [sinkServer?.line, sourceServer?.line];
+    const { lines } = servers;
     const start: EngineStart = {
-      config: { ...config, wakeFd: this.#wakeFd, sinkLine, sourceLine },
+      config: { ...config, cards, lines, wakeFd: this.#wakeFd },
       port: port2,
     };
-    const ports = [port2, ...[...servers].map(({ line }) => line.port)];
+    const ports = [port2, ...lines.map(({ port }) => port)];
     this.#worker.postMessage(start, ports as unknown as Transferable[]);
   }
 
@@ -86,6 +86,28 @@ export class Daemon {
   }
 }
 
-function isSame(one: ServerSpec, other: ServerSpec | undefined): boolean {
-  return one.kind === other?.kind && one.name === other.name;
+/** The threads of the servers that the cards name, one for all that name the same. */
+class Servers {
+  readonly #log: (level: LogLevel, message: string) => void;
+  readonly #threads = new Map<string, ServerThread>();
+
+  constructor(log: (level: LogLevel, message: string) => void) {
+    this.#log = log;
+  }
+
+  /** The number of the line to a server, whose thread is started if need be; undefined for none. */
+  lineOf(spec: ServerSpec | undefined): number | undefined {
+    if (!spec) return undefined;
+    const key = JSON.stringify(spec);
+    if (!this.#threads.has(key)) this.#threads.set(key, new ServerThread(spec, this.#log));
+    return [...this.#threads.keys()].indexOf(key);
+  }
+
+  get lines(): LineEnd[] {
+    return [...this.#threads.values()].map(({ line }) => line);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([...this.#threads.values()].map((thread) => thread.end()));
+  }
 }

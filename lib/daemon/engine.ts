@@ -1,22 +1,18 @@
-// The data plane: devices, their front end, the sink and the source in one loop, until it is told to
+// The data plane: sound cards and the front end of their devices in one loop, until it is told to
 // stop.
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { Loopback, MonitoredSink } from "../backend/loopback.ts";
-import { mixParameters, openSink, openSource } from "../backend/open.ts";
 import { ServerLine } from "../backend/server.ts";
-import type { Sink } from "../backend/sink.ts";
-import type { Source } from "../backend/source.ts";
-import { type DeviceHost, DspDevice } from "../device/dsp.ts";
-import { MixerDevice } from "../device/mixer.ts";
+import type { DspFile } from "../device/dsp.ts";
 import { type Channel, warnOfAnswer } from "../fuse/channel.ts";
 import { createCharacterDevice } from "../fuse/cuse.ts";
 import { Directory } from "../fuse/directory.ts";
 import { mountDirectory, unmountDirectory } from "../fuse/mount.ts";
-import { Mixer } from "../oss/mixer.ts";
+import type { CharacterDevice } from "../fuse/session.ts";
+import { Card, type CardHost } from "./card.ts";
 import { EpollLoop } from "./epoll_loop.ts";
 import type { Loop } from "./loop.ts";
-import type { DeviceNumbers, EngineCommand, EngineConfig, EngineEvent } from "./messages.ts";
+import type { EngineCommand, EngineConfig, EngineEvent } from "./messages.ts";
 import { UringLoop } from "./uring_loop.ts";
 
 // How long streams that their programs have closed may play on when the engine is to stop. Longer
@@ -30,11 +26,10 @@ export class Engine {
   readonly #tell: (event: EngineEvent) => void;
   readonly #loop: Loop;
   readonly #channels: Channel[] = [];
-  readonly #sink: Sink;
-  readonly #source: Source | undefined;
-  readonly #lines: ReadonlySet<ServerLine>;
-  readonly #dsps: DspDevice[];
-  readonly #mixers: readonly MixerDevice[];
+  readonly #lines: readonly ServerLine[];
+  readonly #streams = new Set<DspFile>();
+  readonly #cards: readonly Card[];
+  readonly #devices: readonly CharacterDevice[];
   #mounted = false;
   #stopBy = Infinity;
 
@@ -48,37 +43,20 @@ export class Engine {
     this.#tell = tell;
     const onWriteError = (errno: number) => warnOfAnswer(errno, (message) => this.#warn(message));
     this.#loop = UringLoop.create(onWriteError) ?? new EpollLoop(onWriteError);
-    const { sinkLine, sourceLine } = config;
-    const toSink = sinkLine && new ServerLine(sinkLine.port, sinkLine.wakeFd);
-    const toSource = sourceLine === sinkLine
-      ? toSink
-      : sourceLine && new ServerLine(sourceLine.port, sourceLine.wakeFd);
-    this.#lines = new Set([toSink, toSource].filter((line) => line !== undefined));
-    const sink = openSink(config.sink, toSink);
-    const monitor = config.source.kind === "monitor" ? this.#loopback() : undefined;
-    this.#sink = monitor ? new MonitoredSink(sink, monitor.sink) : sink;
-    this.#source = monitor ?? openSource(config.source, toSource);
-    const mixer = new Mixer();
-    const host: DeviceHost = {
-      sink: this.#sink,
-      source: this.#source,
-      mixer,
+    this.#lines = config.lines.map(({ port, wakeFd }) => new ServerLine(port, wakeFd));
+    const host: CardHost = {
+      cards: { cards: [], audios: [], mixers: [], streams: this.#streams },
+      folder: config.folder,
       schedule: this.#loop.schedule,
       clock: this.#loop.clock,
+      streams: this.#streams,
       maxStreams: config.maxStreams,
       mappedOptions: config.mappedOptions,
       mapsAlways: config.mapsAlways,
       log: (level, message) => this.#tell({ type: "log", level, message }),
     };
-    this.#dsps = config.dsps.map(({ name }) => new DspDevice(name, host));
-    for (const name of config.loopbacks) {
-      const [one, other] = [this.#loopback(), this.#loopback()];
-      this.#dsps.push(
-        new DspDevice(`${name}0`, { ...host, sink: one.sink, source: other }),
-        new DspDevice(`${name}1`, { ...host, sink: other.sink, source: one }),
-      );
-    }
-    this.#mixers = config.mixers.map(({ name }) => new MixerDevice(name, mixer));
+    this.#cards = config.cards.map((card) => new Card(card, this.#lines, host));
+    this.#devices = this.#cards.flatMap(({ devices }) => devices);
   }
 
   /** Brings the devices up, serves them until the stop command, and takes them down again. */
@@ -93,36 +71,27 @@ export class Engine {
     }
   }
 
-  #loopback(): Loopback {
-    return new Loopback(this.#config.sink.clock, mixParameters(this.#config.sink));
-  }
-
   #warn(message: string): void {
     this.#tell({ type: "log", level: "warn", message });
   }
 
   #open(): void {
-    const { frontend, directory, dsps, mixers } = this.#config;
+    const { frontend, directory } = this.#config;
     const warn = (message: string) => this.#warn(message);
+    let folder = "/dev";
     if (frontend === "fuse") {
-      const devices = [...this.#dsps, ...this.#mixers];
-      const channel = mountDirectory(directory, new Directory(devices), warn);
+      folder = directory;
+      const files = new Directory(this.#devices.map(({ device }) => device));
+      const channel = mountDirectory(directory, files, warn);
       this.#mounted = true;
       this.#serve(channel);
-      this.#tell({ type: "ready", paths: devices.map(({ name }) => `${directory}/${name}`) });
-      return;
+    } else {
+      for (const device of this.#devices) this.#serve(createCharacterDevice(device, warn));
     }
-    const create = (device: DspDevice | MixerDevice, numbers: DeviceNumbers) => {
-      const { major, minor } = numbers;
-      this.#serve(createCharacterDevice({ device, major, minor }, warn));
-      return `/dev/${device.name}`;
-    };
-    const paths = [
-      // Loopbacks have no numbers of OSS's: the kernel chooses.
-      ...this.#dsps.map((device, i) => create(device, dsps[i] ?? { major: 0, minor: 0 })),
-      ...this.#mixers.map((device, i) => create(device, mixers[i])),
-    ];
-    this.#tell({ type: "ready", paths });
+    this.#tell({
+      type: "ready",
+      paths: this.#devices.map(({ device }) => `${folder}/${device.name}`),
+    });
   }
 
   #serve(channel: Channel): void {
@@ -159,7 +128,7 @@ export class Engine {
       dueMs: 0,
       run: () => {
         const nowMs = this.#loop.clock.now();
-        const playing = this.#dsps.some((dsp) => [...dsp.files].some((file) => file.released));
+        const playing = [...this.#streams].some((file) => file.released);
         if (!playing || nowMs >= this.#stopBy) this.#loop.stop();
         poll.dueMs = nowMs + 5;
       },
@@ -168,9 +137,8 @@ export class Engine {
   }
 
   #close(): void {
-    for (const dsp of this.#dsps) for (const file of dsp.files) file.abort();
-    this.#sink.close();
-    this.#source?.close();
+    for (const file of this.#streams) file.abort();
+    for (const card of this.#cards) card.close();
     for (const line of this.#lines) line.stop();
     if (this.#mounted) unmountDirectory(this.#config.directory);
     // A read that is under way holds its connection open.

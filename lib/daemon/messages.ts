@@ -8,10 +8,29 @@ import type { MappedOptions } from "../oss/mapped_playback.ts";
 /** How important a line of the log is. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
-/** A character device's numbers. */
-export interface DeviceNumbers {
+/** A device file: its name, and its numbers for the cuse front end. */
+export interface DeviceConfig {
+  readonly name: string;
   readonly major: number;
   readonly minor: number;
+}
+
+/** One sound card. */
+export interface CardConfig {
+  readonly name: string;
+  /** Where its sound goes and comes from, in a few words. */
+  readonly about: string;
+  /** Its dsp and what else leads to the same sink and source, with the `SampleFormat` they open in. */
+  readonly dsps: readonly (DeviceConfig & { readonly format: string })[];
+  /** Names of pairs of devices, each of which records what is played to the other: "x" is x0 and x1. */
+  readonly loopbacks: readonly string[];
+  /** Its mixer, if it has one. */
+  readonly mixers: readonly DeviceConfig[];
+  readonly sink: SinkSpec;
+  readonly source: SourceSpec;
+  /** The places among `EngineConfig.lines` of the ways to the servers that these name. */
+  readonly sinkLine?: number;
+  readonly sourceLine?: number;
 }
 
 /** The engine's end of the line to a sound server's thread. */
@@ -25,19 +44,14 @@ export interface EngineConfig {
   readonly frontend: "cuse" | "fuse";
   /** The folder to mount on, for the fuse front end. */
   readonly directory: string;
-  /** Names of the dsp devices, and of the mixer, and their numbers for the cuse front end. */
-  readonly dsps: readonly (DeviceNumbers & { readonly name: string })[];
-  /** Names of pairs of devices, each of which records what is played to the other: "x" is x0 and x1. */
-  readonly loopbacks: readonly string[];
-  readonly mixers: readonly (DeviceNumbers & { readonly name: string })[];
-  readonly sink: SinkSpec;
-  readonly source: SourceSpec;
+  /** The folder where programs find the devices. */
+  readonly folder: string;
+  readonly cards: readonly CardConfig[];
   readonly mappedOptions: MappedOptions;
   /** Whether opens are made for mapping where the kernel wants to know that beforehand. */
   readonly mapsAlways: boolean;
-  /** The ways to the servers that `sink` and `source` name, one and the same if they name the same. */
-  readonly sinkLine?: LineEnd;
-  readonly sourceLine?: LineEnd;
+  /** The ways to the servers that the cards name, one for all that name the same. */
+  readonly lines: readonly LineEnd[];
   readonly maxStreams: number;
   /** The eventfd that wakes the engine for a command. */
   readonly wakeFd: number;

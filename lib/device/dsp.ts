@@ -28,7 +28,9 @@ import { type Call, WAIT } from "../oss/call.ts";
 import { DSP_CALLS, unknownCall } from "../oss/calls.ts";
 import { Dsp } from "../oss/dsp.ts";
 import type { MappedOptions } from "../oss/mapped_playback.ts";
+import type { Cards, OpenStream } from "../oss/cards.ts";
 import type { Mixer } from "../oss/mixer.ts";
+import type { SampleFormat } from "../pcm/format.ts";
 import { HeldAnswers } from "./held_answers.ts";
 import { isMappingProgram } from "./mapping_programs.ts";
 import { holdsDevice, ProcessClient, threadGroup } from "./client.ts";
@@ -42,9 +44,14 @@ export interface DeviceHost {
   /** Undefined where nothing can be recorded. */
   readonly source: Source | undefined;
   readonly mixer: Mixer;
+  /** All cards, and the number that the devices of this host have among them. */
+  readonly cards: Cards;
+  readonly audio: number;
   readonly schedule: Schedule;
   readonly clock: TurnClock;
-  /** The most streams at once. */
+  /** The streams of all hosts that are open, or closed by their program but not played to the end. */
+  readonly streams: Set<DspFile>;
+  /** The most of them at once. */
   readonly maxStreams: number;
   /** How mapped rings are played. */
   readonly mappedOptions: MappedOptions;
@@ -56,23 +63,18 @@ export interface DeviceHost {
 
 /** A dsp device. */
 export class DspDevice implements Device {
-  readonly #files = new Set<DspFile>();
-
-  constructor(readonly name: string, readonly host: DeviceHost) {}
-
-  /** The streams that are open, or closed by their program but not played to the end. */
-  get files(): ReadonlySet<DspFile> {
-    return this.#files;
-  }
+  /** @param format what it is opened in; unsigned 8 bit if none is said */
+  constructor(readonly name: string, readonly host: DeviceHost, readonly format?: SampleFormat) {}
 
   open(session: Session, nodeid: number, caller: Caller, flags: number): OpenFile | number {
     // A program that may also play is let in for that.
-    if ((flags & O_ACCMODE) === O_RDONLY && !this.host.source) return ENODEV;
-    if (this.#files.size >= this.host.maxStreams) return EBUSY;
-    const onClosed = () => this.#files.delete(file);
-    const opened = { session, nodeid, caller, name: this.name, accessMode: flags & O_ACCMODE };
-    const file = new DspFile(opened, this.host, onClosed);
-    this.#files.add(file);
+    const { name, format, host } = this;
+    const { streams, source, maxStreams } = host;
+    if ((flags & O_ACCMODE) === O_RDONLY && !source) return ENODEV;
+    if (streams.size >= maxStreams) return EBUSY;
+    const opened = { session, nodeid, caller, name, format, accessMode: flags & O_ACCMODE };
+    const file = new DspFile(opened, host);
+    streams.add(file);
     return file;
   }
 }
@@ -111,20 +113,21 @@ interface Opened {
   readonly caller: Caller;
   /** The device's name. */
   readonly name: string;
+  /** What the device is opened in. */
+  readonly format: SampleFormat | undefined;
   /** O_RDONLY, O_WRONLY or O_RDWR. */
   readonly accessMode: number;
 }
 
 /** One open of a dsp. */
-export class DspFile implements OpenFile, Retriever, Scheduled {
+export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
+  /** The device's name. */
+  readonly name: string;
   readonly client: ProcessClient;
   readonly dsp: Dsp;
   readonly cached: boolean;
   readonly #session: Session;
-  /** The device's name. */
-  readonly #name: string;
   readonly #host: DeviceHost;
-  readonly #onClosed: () => void;
   readonly #writes: WaitingWrite[] = [];
   readonly #spareWrites: WaitingWrite[] = [];
   readonly #ends: WaitingForEnd[] = [];
@@ -141,16 +144,15 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
   /** Whoever closed it was killed: what is not played will not be. */
   #abandoned = false;
 
-  constructor(opened: Opened, host: DeviceHost, onClosed: () => void) {
-    const { session, nodeid, caller, name, accessMode } = opened;
+  constructor(opened: Opened, host: DeviceHost) {
+    const { session, nodeid, caller, name, format, accessMode } = opened;
     this.#session = session;
-    this.#name = name;
+    this.name = name;
     this.#host = host;
-    this.#onClosed = onClosed;
     this.client = new ProcessClient(caller.pid);
     this.#plays = accessMode !== O_RDONLY;
     this.#held = new HeldAnswers(session, this);
-    const { sink, mixer, mappedOptions } = host;
+    const { sink, mixer, mappedOptions, cards, audio } = host;
     this.cached = session.mapping === "cached" && accessMode === O_RDWR &&
       (host.mapsAlways || isMappingProgram(this.client.command));
     if (this.cached) this.#log("info", "can map the device, but not record from it");
@@ -163,11 +165,14 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
         now: () => host.clock.now(),
         warn: (message) => this.#log("warn", message),
         mappedOptions,
+        cards,
+        audio,
         onShown: () => this.#held.release(),
       },
       mixer,
       {
         plays: this.#plays,
+        format,
         source: records ? host.source : undefined,
         pages: this.#pages(nodeid, accessMode),
       },
@@ -332,7 +337,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
     const { process } = this.client;
     const mayBeLast = !this.dsp.mapping?.playback?.running && !this.dsp.playback.drained &&
       (caller.pid === this.client.pid || threadGroup(caller.pid) === process) &&
-      !(process !== undefined && holdsDevice(process, this.#name));
+      !(process !== undefined && holdsDevice(process, this.name));
     if (mayBeLast || this.dsp.playback.failed) this.fsync(unique);
     else this.#session.replyEmpty(unique);
   }
@@ -475,6 +480,6 @@ export class DspFile implements OpenFile, Retriever, Scheduled {
     this.dsp.renew();
     this.#finishEnds();
     this.#host.schedule.remove(this);
-    this.#onClosed();
+    this.#host.streams.delete(this);
   }
 }

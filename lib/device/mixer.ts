@@ -4,24 +4,27 @@ import { EINVAL } from "../../ffi/libc.ts";
 import type { Caller, Device, OpenFile } from "../fuse/device.ts";
 import type { Session } from "../fuse/session.ts";
 import { MIXER_CALLS, unknownCall } from "../oss/calls.ts";
+import type { Cards } from "../oss/cards.ts";
 import type { Mixer } from "../oss/mixer.ts";
 
 /** A mixer device. */
 export class MixerDevice implements Device {
-  constructor(readonly name: string, readonly mixer: Mixer) {}
+  constructor(readonly name: string, readonly mixer: Mixer, readonly cards: Cards) {}
 
   open(session: Session, _nodeid: number, _caller: Caller, _flags: number): OpenFile {
-    return new MixerFile(session, this.mixer);
+    return new MixerFile(session, this);
   }
 }
 
 class MixerFile implements OpenFile {
   readonly #session: Session;
   readonly mixer: Mixer;
+  readonly cards: Cards;
 
-  constructor(session: Session, mixer: Mixer) {
+  constructor(session: Session, { mixer, cards }: MixerDevice) {
     this.#session = session;
     this.mixer = mixer;
+    this.cards = cards;
   }
 
   ioctl(unique: number, command: number, _inSize: number, outSize: number): void {

@@ -2,8 +2,10 @@
 
 import type { Source } from "../backend/source.ts";
 import type { PageCache } from "../buffer/mapped.ts";
+import type { SampleFormat } from "../pcm/format.ts";
 import type { Blocks } from "./blocks.ts";
 import { Capture } from "./capture.ts";
+import type { Cards } from "./cards.ts";
 import type { MappedOptions } from "./mapped_playback.ts";
 import { Mapping } from "./mapping.ts";
 import type { Mixer } from "./mixer.ts";
@@ -14,6 +16,8 @@ import { Playback, type PlaybackHost } from "./playback.ts";
 export interface Abilities {
   /** Whether it was opened for playing. */
   readonly plays: boolean;
+  /** The format that it is opened in; unsigned 8 bit if none is said. */
+  readonly format?: SampleFormat;
   /** Where it records from; undefined where it does not. */
   readonly source?: Source;
   /** The file's page cache; undefined where it cannot be mapped. */
@@ -23,13 +27,16 @@ export interface Abilities {
 /** What an open dsp needs of its surroundings. */
 export interface DspHost extends PlaybackHost {
   readonly mappedOptions: MappedOptions;
+  /** All cards, and the place of this device among their audio devices. */
+  readonly cards: Cards;
+  readonly audio: number;
   /** Called when a mapping shows what was last put into it. */
   onShown(): void;
 }
 
 /** One open of /dev/dsp; descriptors that dup(2) and fork(2) make of it share it. */
 export class Dsp {
-  readonly parameters = new Parameters();
+  readonly parameters: Parameters;
   readonly playback: Playback;
   /** Undefined where nothing can be recorded: by the way it was opened, or for want of a source. */
   readonly capture: Capture | undefined;
@@ -45,13 +52,21 @@ export class Dsp {
    */
   followsInput = false;
 
+  readonly cards: Cards;
+
+  /** The number of its device in `cards.audios`. */
+  readonly audio: number;
+
   /** Whether it was opened for playing. */
   readonly #plays: boolean;
 
   /** Whether SETTRIGGER has output enabled. */
   #outputEnabled: boolean;
 
-  constructor(host: DspHost, readonly mixer: Mixer, { plays, source, pages }: Abilities) {
+  constructor(host: DspHost, readonly mixer: Mixer, { plays, format, source, pages }: Abilities) {
+    this.parameters = new Parameters(format);
+    this.cards = host.cards;
+    this.audio = host.audio;
     this.playback = new Playback(this.parameters, host);
     this.capture = source && new Capture(this.parameters, { ...host, source });
     this.mapping = pages &&

@@ -1,6 +1,7 @@
 // The calls of /dev/mixer, which every dsp answers too, a row each.
 
 import { EINVAL } from "../../ffi/libc.ts";
+import type { Cards } from "./cards.ts";
 import { type Call, fill, int, LEVEL, type Notes } from "./call.ts";
 import { type Mixer, MIXER_DEVMASK } from "./mixer.ts";
 import * as oss from "./soundcard.ts";
@@ -10,6 +11,7 @@ const { IOR, IOWR } = oss;
 /** What the mixer's calls work on: a mixer, or a dsp, which answers for its mixer. */
 export interface HasMixer {
   readonly mixer: Mixer;
+  readonly cards: Cards;
 }
 
 function mixerRead(

@@ -24,9 +24,9 @@ const MIN_FRAGMENT_SECONDS = 0.001;
 
 const SUPPORTED_FORMATS = FORMATS.reduce((mask, format) => mask | format.afmt, 0);
 
-/** The parameters of an open dsp, from 8 kHz unsigned 8 bit mono on, as OSS opens it. */
+/** The parameters of an open dsp, from 8 kHz mono on, as OSS opens it. */
 export class Parameters {
-  format: SampleFormat = formatByAfmt(AFMT_U8)!;
+  format: SampleFormat;
   rateHz = 8000;
   channels = 1;
   /** log2 of the fragment size that SETFRAGMENT asked for, 0 when it did not. */
@@ -35,6 +35,11 @@ export class Parameters {
   #fragmentLimit = 0;
   /** The divisor that SUBDIVIDE asked for. */
   #subdivision = 1;
+
+  /** @param format what it begins with: /dev/dsp has unsigned 8 bit */
+  constructor(format = formatByAfmt(AFMT_U8)!) {
+    this.format = format;
+  }
 
   /** The mask of formats that GETFMTS returns. */
   get formats(): number {

@@ -113,16 +113,16 @@ Deno.test({
 
     const devices = `
       id -u; id -g
-      for device in dsp adsp; do printf sound > /dev/$device || echo "no $device"; done
+      for device in dsp adsp audio dspW; do printf sound > /dev/$device || echo "no $device"; done
       true < /dev/mixer || echo "no mixer"
       echo nothing > /dev/null; test -e /dev/stdout -a -c /dev/tty -a -w /dev/shm || echo "not all"
-      ls /dev/dsp /dev/adsp /dev/mixer
+      cd /dev; ls dsp adsp audio dspW mixer
     `;
     const seen = async (id: number, by: readonly string[], env: Record<string, string>) => {
       await using run = Run.ossp(["--", "sh", "-c", devices], { by, env });
       assertEquals([await run.end(), run.stdout, run.stderr], [
         0,
-        `${id}\n${id}\n/dev/adsp\n/dev/dsp\n/dev/mixer\n`,
+        `${id}\n${id}\nadsp\naudio\ndsp\ndspW\nmixer\n`,
         "",
       ]);
       assertEquals(scratch.mounts(), []);
@@ -215,7 +215,7 @@ Deno.test({
         await manager.printed("READY=1\n");
         assertEquals(
           [...Deno.readDirSync(place("made"))].map(({ name }) => name).sort(),
-          ["adsp", "dsp", "mixer"],
+          ["adsp", "audio", "dsp", "dspW", "mixer"],
         );
         run.kill("SIGTERM"); // who is told that it is ready may stop it
         assertEquals(await run.end(), 0, run.stderr);

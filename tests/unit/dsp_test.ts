@@ -6,6 +6,7 @@ import { SilentSource } from "../../lib/backend/silence.ts";
 import { callNamed, DSP_CALLS } from "../../lib/oss/calls.ts";
 import { Dsp } from "../../lib/oss/dsp.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
+import { NO_CARDS } from "./no_cards.ts";
 import { PCM_ENABLE_INPUT, PCM_ENABLE_OUTPUT } from "../../lib/oss/soundcard.ts";
 
 function harness() {
@@ -21,6 +22,8 @@ function harness() {
         throw new Error(message);
       },
       mappedOptions: { leadMs: undefined, silence: false },
+      cards: NO_CARDS,
+      audio: 0,
       onShown() {},
     },
     mixer,

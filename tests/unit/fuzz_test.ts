@@ -9,6 +9,7 @@ import { NullSink } from "../../lib/backend/null.ts";
 import { ToneSource } from "../../lib/backend/tone.ts";
 import { type DeviceHost, DspDevice } from "../../lib/device/dsp.ts";
 import { MixerDevice } from "../../lib/device/mixer.ts";
+import { NO_CARDS } from "./no_cards.ts";
 import { Schedule } from "../../lib/device/schedule.ts";
 import { TurnClock } from "../../lib/device/turn_clock.ts";
 import * as abi from "../../lib/fuse/abi.ts";
@@ -130,6 +131,9 @@ class Kernel {
       sink: new NullSink(clock),
       source: new ToneSource(clock, 440),
       mixer,
+      cards: NO_CARDS,
+      audio: 0,
+      streams: new Set(),
       schedule: this.schedule,
       clock: this.turnClock,
       maxStreams: MAX_STREAMS,
@@ -143,7 +147,7 @@ class Kernel {
     this.dsp = new DspDevice("dsp", host);
     let serving: Serving;
     if (frontend === "fuse") {
-      this.directory = new Directory([this.dsp, new MixerDevice("mixer", mixer)]);
+      this.directory = new Directory([this.dsp, new MixerDevice("mixer", mixer, NO_CARDS)]);
       serving = { directory: this.directory };
     } else serving = { device: this.dsp, major: 14, minor: 3 };
     this.session = new Session(serving, {
@@ -610,7 +614,7 @@ class Kernel {
     assertEquals(this.schedule.nextMs, Infinity, "something is always due");
     assertEquals(this.session.parkedRequests, 0, "parked for ever");
     assertEquals(this.session.openFiles, 0);
-    assertEquals(this.dsp.files.size, 0, "streams that do not end");
+    assertEquals(this.dsp.host.streams.size, 0, "streams that do not end");
     for (const nodeid of this.#nodes.splice(0)) {
       this.#begin(Opcode.FORGET, nodeid);
       this.#put(abi.ForgetIn, { nlookup: 1 });

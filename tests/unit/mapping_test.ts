@@ -7,6 +7,7 @@ import type { ClockKind } from "../../lib/pcm/clock.ts";
 import { callNamed, DSP_CALLS } from "../../lib/oss/calls.ts";
 import { Dsp } from "../../lib/oss/dsp.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
+import { NO_CARDS } from "./no_cards.ts";
 import {
   CountInfo,
   DSP_CAP_MMAP,
@@ -39,6 +40,8 @@ class Harness {
           throw new Error(message);
         },
         mappedOptions: { leadMs: undefined, silence: false, ...options },
+        cards: NO_CARDS,
+        audio: 0,
         onShown() {},
       },
       mixer,
