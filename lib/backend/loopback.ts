@@ -3,6 +3,7 @@
 import { type ClockKind, FrameClock } from "../pcm/clock.ts";
 import { Converter } from "../pcm/converter.ts";
 import { MixedSink, type MixTarget } from "./mixed.ts";
+import type { ResamplerQuality } from "../pcm/resample.ts";
 import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
 import type { Source, SourceStream } from "./source.ts";
 
@@ -22,18 +23,31 @@ export class Loopback implements MixTarget, Source {
   readonly sink: Sink;
   readonly #parameters: PcmParameters;
   readonly #clock: ClockKind;
+  readonly #resample: ResamplerQuality;
   readonly #listeners = new Set<LoopStream>();
   #samples = new Float64Array(0);
 
-  /** @param parameters of the mix */
-  constructor(clock: ClockKind, parameters: PcmParameters) {
+  /**
+   * @param parameters of the mix
+   * @param resample how sound of another rate is resampled
+   */
+  constructor(clock: ClockKind, parameters: PcmParameters, resample: ResamplerQuality) {
     this.#clock = clock;
     this.#parameters = parameters;
-    this.sink = new MixedSink(() => this, clock, parameters);
+    this.#resample = resample;
+    this.sink = new MixedSink(() => this, clock, parameters, resample);
   }
 
   open(parameters: PcmParameters): SourceStream {
-    const stream = new LoopStream(this.#clock, this.#parameters, parameters, () => {
+    const { rateHz, channels } = this.#parameters;
+    const converter = new Converter(
+      rateHz,
+      channels,
+      parameters.rateHz,
+      parameters.channels,
+      this.#resample,
+    );
+    const stream = new LoopStream(this.#clock, converter, parameters, () => {
       this.#listeners.delete(stream);
     });
     this.#listeners.add(stream);
@@ -70,14 +84,14 @@ class LoopStream implements SourceStream {
 
   constructor(
     clock: ClockKind,
-    from: PcmParameters,
+    converter: Converter,
     parameters: PcmParameters,
     onClosed: () => void,
   ) {
-    const { rateHz, channels } = parameters;
+    const { rateHz } = parameters;
     this.#parameters = parameters;
     this.#clock = new FrameClock(clock, rateHz);
-    this.#converter = new Converter(from.rateHz, from.channels, rateHz, channels);
+    this.#converter = converter;
     this.#spareFrames = Math.ceil(rateHz * SPARE_SECONDS);
     this.#onClosed = onClosed;
   }

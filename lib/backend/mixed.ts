@@ -4,7 +4,7 @@
 import { mapChannels } from "../pcm/channels.ts";
 import { type ClockKind, FrameClock } from "../pcm/clock.ts";
 import { MixBus } from "../pcm/mix.ts";
-import { Resampler } from "../pcm/resample.ts";
+import { Resampler, type ResamplerQuality } from "../pcm/resample.ts";
 import { PIPE_RETRY_MS } from "./files.ts";
 import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
 
@@ -40,11 +40,13 @@ export class MixedSink implements Sink {
   /**
    * @param openTarget makes what the mix goes to, when the first stream needs it
    * @param parameters of the mix
+   * @param resample how streams of another rate are resampled
    */
   constructor(
     openTarget: () => MixTarget,
     readonly clock: ClockKind,
     readonly parameters: PcmParameters,
+    readonly resample: ResamplerQuality,
   ) {
     this.#openTarget = openTarget;
     this.#bus = new MixBus(parameters.channels, Math.ceil(parameters.rateHz * WINDOW_SECONDS));
@@ -138,7 +140,7 @@ class MixInput implements SinkStream {
     this.#clock = new FrameClock(sink.clock, parameters.rateHz);
     const { rateHz, channels } = sink.parameters;
     if (parameters.rateHz !== rateHz) {
-      this.#resampler = new Resampler(parameters.rateHz, rateHz, channels);
+      this.#resampler = new Resampler(parameters.rateHz, rateHz, channels, sink.resample);
     }
   }
 

@@ -19,13 +19,13 @@ import { WavSource } from "./wav_source.ts";
  * @param line the way to the server of a kind that is one
  */
 export function openSink(spec: SinkSpec, line?: ServerLine): Sink {
-  if (line) return new ServerSink(line, spec.onLoss);
+  if (line) return new ServerSink(line, spec.onLoss, spec.resample);
   if (spec.kind === "null") return new NullSink(spec.clock);
   const kind = spec.kind === "wav" ? "wav" : "raw";
   if (isPattern(spec.path)) return new FilesSink(spec.path, kind, spec.clock);
   const parameters = mixParameters(spec);
   const openFile = () => new OutputFile(spec.path, kind, parameters);
-  return new MixedSink(openFile, spec.clock, parameters);
+  return new MixedSink(openFile, spec.clock, parameters, spec.resample);
 }
 
 /** What all streams are mixed to, where they are. */
@@ -40,8 +40,8 @@ export function mixParameters({ format, rateHz, channels }: SinkSpec): PcmParame
  * @throws {Error} if its file is not there, or none that can be played
  */
 export function openSource(spec: SourceSpec, line?: ServerLine): Source | undefined {
-  if (line) return new ServerSource(line, spec.onLoss);
-  const { kind, clock, path, frequencyHz } = spec;
+  if (line) return new ServerSource(line, spec.onLoss, spec.resample);
+  const { kind, clock, resample, path, frequencyHz } = spec;
   switch (kind) {
     case "none":
     case "monitor": // the engine's, which has the sink
@@ -52,7 +52,7 @@ export function openSource(spec: SourceSpec, line?: ServerLine): Source | undefi
       return new ToneSource(clock, frequencyHz);
     default:
       try {
-        return new WavSource(path, kind === "wav", clock);
+        return new WavSource(path, kind === "wav", clock, resample);
       } catch (error) {
         throw new Error(`${path}: ${(error as Error).message} (choose another --source)`);
       }

@@ -3,6 +3,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import { write } from "../../ffi/libc.ts";
+import type { ResamplerQuality } from "../pcm/resample.ts";
 import { LinkState, type Position, StreamLink } from "../server/link.ts";
 import type { Order, StreamOrder } from "../server/orders.ts";
 import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
@@ -36,11 +37,16 @@ export class ServerLine {
    */
   constructor(readonly port: MessagePort, readonly wakeFd: number) {}
 
-  /** Opens a stream; its link. */
+  /**
+   * Opens a stream; its link.
+   *
+   * @param resample how it is resampled where the thread does that
+   */
   open(
     direction: StreamOrder["direction"],
     parameters: PcmParameters,
     client: Client,
+    resample: ResamplerQuality,
   ): StreamLink {
     const { format, rateHz, channels, fragmentBytes, bufferBytes } = {
       ...NO_BUFFERING,
@@ -52,7 +58,7 @@ export class ServerLine {
     const id = ++this.#streams;
     const stream: StreamOrder = {
       ...{ id, direction, memory, format: format.name, rateHz, channels },
-      ...{ fragmentBytes, bufferBytes, pid, command },
+      ...{ fragmentBytes, bufferBytes, pid, command, resample },
     };
     this.#send({ type: "open", stream });
     return new StreamLink(memory);
@@ -84,10 +90,16 @@ function throwIfLost(link: StreamLink, onLoss: OnLoss): void {
 
 /** Plays through a sound server. */
 export class ServerSink implements Sink {
-  constructor(readonly line: ServerLine, readonly onLoss: OnLoss) {}
+  /** @param resample how streams are resampled where that is for the server's thread to do */
+  constructor(
+    readonly line: ServerLine,
+    readonly onLoss: OnLoss,
+    readonly resample: ResamplerQuality,
+  ) {}
 
   open(parameters: PcmParameters, client: Client): SinkStream {
-    return new ServerSinkStream(this.line, parameters, client, this.onLoss);
+    const link = this.line.open("play", parameters, client, this.resample);
+    return new ServerSinkStream(this.line, link, parameters.rateHz, this.onLoss);
   }
 
   close(): void {}
@@ -108,11 +120,11 @@ class ServerSinkStream implements SinkStream {
   #knownHeard = 0;
   #knownMs = Infinity;
 
-  constructor(line: ServerLine, parameters: PcmParameters, client: Client, onLoss: OnLoss) {
+  constructor(line: ServerLine, link: StreamLink, rateHz: number, onLoss: OnLoss) {
     this.#line = line;
     this.#onLoss = onLoss;
-    this.#link = line.open("play", parameters, client);
-    this.#framesPerMs = parameters.rateHz / 1000;
+    this.#link = link;
+    this.#framesPerMs = rateHz / 1000;
   }
 
   start(nowMs: number): void {
@@ -184,10 +196,16 @@ class ServerSinkStream implements SinkStream {
 
 /** Records from a sound server. */
 export class ServerSource implements Source {
-  constructor(readonly line: ServerLine, readonly onLoss: OnLoss) {}
+  /** @param resample how streams are resampled where that is for the server's thread to do */
+  constructor(
+    readonly line: ServerLine,
+    readonly onLoss: OnLoss,
+    readonly resample: ResamplerQuality,
+  ) {}
 
   open(parameters: PcmParameters, client: Client): SourceStream {
-    return new ServerSourceStream(this.line, parameters, client, this.onLoss);
+    const link = this.line.open("record", parameters, client, this.resample);
+    return new ServerSourceStream(this.line, link, parameters.rateHz, this.onLoss);
   }
 
   close(): void {}
@@ -200,11 +218,11 @@ class ServerSourceStream implements SourceStream {
   readonly #onLoss: OnLoss;
   readonly #framesPerMs: number;
 
-  constructor(line: ServerLine, parameters: PcmParameters, client: Client, onLoss: OnLoss) {
+  constructor(line: ServerLine, link: StreamLink, rateHz: number, onLoss: OnLoss) {
     this.#line = line;
     this.#onLoss = onLoss;
-    this.#link = line.open("record", parameters, client);
-    this.#framesPerMs = parameters.rateHz / 1000;
+    this.#link = link;
+    this.#framesPerMs = rateHz / 1000;
   }
 
   start(_nowMs: number): void {

@@ -1,6 +1,7 @@
 // Where sound goes and where it comes from, as `--sink` and `--source` have it, e.g. "wav:take-%n.wav".
 
 import type { ClockKind } from "../pcm/clock.ts";
+import type { ResamplerQuality } from "../pcm/resample.ts";
 import type { OnLoss } from "./server.ts";
 import { SERVER_KINDS, type ServerKind, type ServerSpec } from "../server/orders.ts";
 
@@ -23,6 +24,8 @@ export interface SinkSpec {
   readonly onLoss: OnLoss;
   /** How null, wav and raw keep time. */
   readonly clock: ClockKind;
+  /** How what is mixed is resampled. */
+  readonly resample: ResamplerQuality;
   /** The `SampleFormat` name, rate and channels of a file that all streams share. */
   readonly format: string;
   readonly rateHz: number;
@@ -80,6 +83,8 @@ export interface SourceSpec {
   readonly frequencyHz: number;
   /** How it keeps time. */
   readonly clock: ClockKind;
+  /** How a file is resampled. */
+  readonly resample: ResamplerQuality;
 }
 
 /**
@@ -88,7 +93,7 @@ export interface SourceSpec {
  *
  * @throws {Error} that says what is wrong with it
  */
-export function parseSource(text: string): Omit<SourceSpec, "clock" | "onLoss"> {
+export function parseSource(text: string): Omit<SourceSpec, "clock" | "resample" | "onLoss"> {
   const { kind, value } = split(text);
   if (isServerKind(kind)) {
     return { kind, path: "", frequencyHz: 0, server: { kind, name: value ?? "" } };

@@ -3,7 +3,7 @@
 
 import { mapChannels } from "../pcm/channels.ts";
 import type { ClockKind } from "../pcm/clock.ts";
-import { Resampler } from "../pcm/resample.ts";
+import { Resampler, type ResamplerQuality } from "../pcm/resample.ts";
 import { InputFile } from "./input.ts";
 import { ClockedSourceStream } from "./silence.ts";
 import type { PcmParameters } from "./sink.ts";
@@ -21,9 +21,15 @@ export class WavSource implements Source {
   /**
    * @param loops whether the file is followed by itself; else silence follows, as from any
    *   microphone: an OSS device never ends
+   * @param resample how it is resampled if its rate is not the one wanted
    * @throws {Error} that says what is wrong with the file
    */
-  constructor(readonly path: string, readonly loops: boolean, readonly clock: ClockKind) {
+  constructor(
+    readonly path: string,
+    readonly loops: boolean,
+    readonly clock: ClockKind,
+    readonly resample: ResamplerQuality,
+  ) {
     this.#file = new InputFile(path);
     const { frames, info: { channels } } = this.#file;
     if (frames > 0 && channels <= MAX_FILE_CHANNELS) return;
@@ -41,7 +47,7 @@ export class WavSource implements Source {
       channels === parameters.channels;
     return same
       ? new ExactStream(this.clock, parameters, tape)
-      : new ConvertedStream(this.clock, parameters, tape);
+      : new ConvertedStream(this.clock, parameters, tape, this.resample);
   }
 
   close(): void {
@@ -100,12 +106,22 @@ class ConvertedStream extends ClockedSourceStream {
   #position = 0;
   #tapePosition = 0;
 
-  constructor(clock: ClockKind, parameters: PcmParameters, tape: Tape) {
+  constructor(
+    clock: ClockKind,
+    parameters: PcmParameters,
+    tape: Tape,
+    resample: ResamplerQuality,
+  ) {
     super(clock, parameters);
     this.#tape = tape;
     const { format, channels, rateHz } = tape.file.info;
     if (rateHz !== parameters.rateHz) {
-      this.#resampler = new Resampler(rateHz, parameters.rateHz, parameters.channels);
+      this.#resampler = new Resampler(
+        rateHz,
+        parameters.rateHz,
+        parameters.channels,
+        resample,
+      );
     }
     this.#bytes = new Uint8Array(CHUNK_FRAMES * channels * format.bytes);
     this.#decoded = new Float64Array(CHUNK_FRAMES * channels);

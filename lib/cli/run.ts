@@ -21,6 +21,12 @@ import type { ServerSpec } from "../server/orders.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
 import { DEFAULT_LEAD_MS } from "../oss/mapped_playback.ts";
 import { formatByName, FORMATS } from "../pcm/format.ts";
+import {
+  DEFAULT_QUALITY,
+  QUALITIES,
+  qualityRefusal,
+  type ResamplerQuality,
+} from "../pcm/resample.ts";
 import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable, usage } from "./failure.ts";
 import { cuse, demand, fuse, namespaces, utility } from "./needs.ts";
 import { helpText, type Parsed, parseOptions, type Subcommand, wholeNumber } from "./options.ts";
@@ -103,6 +109,13 @@ export const RUN: Subcommand = {
     },
     { name: "rate", value: "HZ", default: "48000", about: "of a file that all streams share" },
     { name: "channels", value: "N", default: "2", about: "of a file that all streams share" },
+    {
+      name: "resample",
+      value: "QUALITY",
+      choices: QUALITIES,
+      about: "of the resampling that is ours to do: three of libsamplerate's, the better the " +
+        `slower, or straight lines [${DEFAULT_QUALITY}; linear without libsamplerate]`,
+    },
     {
       name: "mmap",
       about: "for programs that map the device on kernels before 6.6: an open for reading and " +
@@ -191,6 +204,7 @@ async function run(args: string[]): Promise<number> {
     demand(fuse());
     if (command.length > 0 && !isInNamespace) enterOwnNamespace(args);
   }
+  tellOfResampling(parsed.values, log);
   let daemon: Daemon | undefined;
   let stopAsked = false;
   if (command.length === 0) {
@@ -227,6 +241,12 @@ async function run(args: string[]): Promise<number> {
     await daemon?.ended.catch(() => {});
     mountPoint?.remove();
   }
+}
+
+// Who has asked for a quality has to know that it is not there.
+function tellOfResampling(values: Parsed["values"], log: Log): void {
+  const refusal = qualityRefusal(quality(values));
+  if (refusal !== undefined) log.write(values.resample ? "warn" : "info", refusal);
 }
 
 async function runUntilItEnds(
@@ -316,6 +336,7 @@ function sinkSpec(
       ...withOptions(parseSink(values.sink!), values),
       onLoss: values["on-server-loss"] as OnLoss,
       clock: values.clock as SinkSpec["clock"],
+      resample: quality(values),
       format: formatByName(values.format!)!.name,
       rateHz: number("rate", 1, MAX_RATE_HZ),
       channels: number("channels", 1, MAX_CHANNELS),
@@ -334,10 +355,15 @@ function sourceSpec(values: Parsed["values"]): SourceSpec {
       ...withOptions(parseSource(values.source ?? preset), values),
       onLoss: values["on-server-loss"] as OnLoss,
       clock: values.clock as SourceSpec["clock"],
+      resample: quality(values),
     };
   } catch (error) {
     throw usage("run", (error as Error).message);
   }
+}
+
+function quality({ resample }: Parsed["values"]): ResamplerQuality {
+  return (resample ?? DEFAULT_QUALITY) as ResamplerQuality;
 }
 
 function chooseFrontend({ frontend: wanted, dir, mmap }: Parsed["values"]): "cuse" | "fuse" {

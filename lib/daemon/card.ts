@@ -75,7 +75,8 @@ export class Card {
   }
 
   #loopback(): Loopback {
-    return new Loopback(this.#config.sink.clock, mixParameters(this.#config.sink));
+    const { sink } = this.#config;
+    return new Loopback(sink.clock, mixParameters(sink), sink.resample);
   }
 
   /** An audio device, as the files that lead to it need it. */

@@ -1,7 +1,7 @@
 // From one rate and number of channels to another, frame by frame, with a queue for what is made.
 
 import { mapChannels } from "./channels.ts";
-import { Resampler } from "./resample.ts";
+import { Resampler, type ResamplerQuality } from "./resample.ts";
 
 /** Frames that wait, first come first served; room is made as needed. */
 export class FrameQueue {
@@ -54,11 +54,18 @@ export class Converter {
   readonly #resampler: Resampler | undefined;
   #mapped = new Float64Array(0);
 
-  constructor(fromHz: number, fromChannels: number, toHz: number, toChannels: number) {
+  /** @param quality of the resampling, where there is any */
+  constructor(
+    fromHz: number,
+    fromChannels: number,
+    toHz: number,
+    toChannels: number,
+    quality: ResamplerQuality,
+  ) {
     this.#fromChannels = fromChannels;
     this.#toChannels = toChannels;
     this.queue = new FrameQueue(toChannels);
-    if (fromHz !== toHz) this.#resampler = new Resampler(fromHz, toHz, toChannels);
+    if (fromHz !== toHz) this.#resampler = new Resampler(fromHz, toHz, toChannels, quality);
   }
 
   /** Takes interleaved frames from `samples`' start. */
@@ -69,6 +76,18 @@ export class Converter {
     mapChannels(samples, this.#fromChannels, this.#mapped, this.#toChannels, frames);
     const made = this.#resampler ? this.#resampler.process(this.#mapped, frames) : frames;
     this.queue.append(this.#resampler?.output ?? this.#mapped, made);
+  }
+
+  /** Frames that were made and not taken, and those that the resampler still holds. */
+  get heldFrames(): number {
+    return this.queue.length + (this.#resampler?.heldFrames ?? 0);
+  }
+
+  /** The sound is over: what the resampler still holds is made too. What follows is another sound. */
+  end(): void {
+    if (!this.#resampler || this.#resampler.heldFrames === 0) return;
+    const made = this.#resampler.flush();
+    this.queue.append(this.#resampler.output, made);
   }
 
   /** Forgets everything: what follows is another sound. */

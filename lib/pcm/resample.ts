@@ -12,8 +12,17 @@ import { setU64, struct } from "../struct.ts";
 /** Which converter is wanted: three of libsamplerate's, the better the slower, or the one here. */
 export type ResamplerQuality = "best" | "medium" | "fast" | "linear";
 
-/** Its noise is 120 dB down, below what 16 bits can hold, at a third of what the best costs. */
+/** The qualities, the best first. */
+export const QUALITIES: readonly ResamplerQuality[] = ["best", "medium", "fast", "linear"];
+
+/** Its noise is 116 dB down or more, below what 16 bits can hold, at a third of what the best costs. */
 export const DEFAULT_QUALITY: ResamplerQuality = "medium";
+
+/** Why a quality cannot be had here: one line with its mend; undefined if it can. */
+export function qualityRefusal(quality: ResamplerQuality): string | undefined {
+  if (quality === "linear" || sampleRate()) return undefined;
+  return "libsamplerate cannot be loaded: resampling is linear (apt-get install libsamplerate0)";
+}
 
 const CONVERTER_TYPES = {
   best: SRC_SINC_BEST_QUALITY,
@@ -64,6 +73,11 @@ export class Resampler {
     this.#engine = (quality !== "linear" && inRange &&
       SincEngine.create(toHz / fromHz, channels, CONVERTER_TYPES[quality])) ||
       new LinearEngine(fromHz, toHz, channels);
+  }
+
+  /** Frames of `output` that what was taken will make and has not yet: what the converter holds. */
+  get heldFrames(): number {
+    return this.#owed / this.fromHz;
   }
 
   /** Which converter is at work: "libsamplerate" or "linear". */

@@ -139,7 +139,7 @@ class JackPlayer extends JackVoice {
   }
 
   get #empty(): boolean {
-    return this.stream.link.filled === 0 && this.#voice.heldFrames === 0;
+    return this.stream.link.filled === 0 && this.#voice.ready(1) === 0;
   }
 
   // A buffer that is not written to again would be heard again.

@@ -1,6 +1,7 @@
 // What a thread drives: a sound server, or the way to one, with the streams that it plays and records.
 
 import type { SampleFormat } from "../pcm/format.ts";
+import type { ResamplerQuality } from "../pcm/resample.ts";
 import type { StreamLink } from "./link.ts";
 
 /** An OSS stream that goes to a server or comes from it. */
@@ -15,6 +16,8 @@ export interface ServerStream {
   /** Bytes of one of the program's fragments and of all, as it knows them when the stream begins. */
   readonly fragmentBytes: number;
   readonly bufferBytes: number;
+  /** How it is resampled where that is for us to do. */
+  readonly resample: ResamplerQuality;
   /** The program. */
   readonly pid: number;
   readonly command: string;

@@ -220,8 +220,9 @@ export class SndioPlaying extends SndioStream {
 
   get finished(): boolean {
     const { link } = this.stream;
-    const left = link.state === LinkState.LOST ? 0 : link.filled;
-    return link.closed && left === 0 && (!this.awaited || !this.served);
+    if (!link.closed) return false;
+    if (!this.served) return link.state === LinkState.LOST || link.filled === 0;
+    return link.filled === 0 && (this.#voice?.ready(1) ?? 0) === 0 && !this.awaited;
   }
 
   get writes(): boolean {

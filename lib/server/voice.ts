@@ -16,18 +16,26 @@ export class PlayingVoice {
   constructor(readonly stream: ServerStream, rateHz: number, serverChannels: number) {
     this.#flushes = stream.link.flushes;
     this.#ratio = stream.rateHz / rateHz;
-    this.#converter = new Converter(stream.rateHz, stream.channels, rateHz, serverChannels);
+    const { rateHz: fromHz, channels, resample } = stream;
+    this.#converter = new Converter(fromHz, channels, rateHz, serverChannels, resample);
   }
 
   /** Frames of the stream that were read from its link and are still in here. */
   get heldFrames(): number {
-    return Math.round(this.#converter.queue.length * this.#ratio);
+    return Math.round(this.#converter.heldFrames * this.#ratio);
   }
 
-  /** Makes up to `frames` frames ready for `addTo`; returns how many there are. */
+  /**
+   * Makes up to `frames` frames ready for `addTo`; returns how many there are. Where the program's sound
+   * ends, all of it is made.
+   */
   ready(frames: number): number {
     const { queue } = this.#converter;
+    const { link } = this.stream;
+    // Looked at first: what is written after that belongs to a sound that begins again.
+    const isEnding = !link.running || link.closed;
     while (queue.length < frames && this.#read(frames - queue.length) > 0);
+    if (isEnding && queue.length < frames && link.filled === 0) this.#converter.end();
     return Math.min(frames, queue.length);
   }
 
@@ -76,8 +84,8 @@ export class RecordingVoice {
   #bytes = new Uint8Array(0);
 
   constructor(readonly stream: ServerStream, rateHz: number, serverChannels: number) {
-    const { rateHz: toHz, channels } = stream;
-    this.#converter = new Converter(rateHz, serverChannels, toHz, channels);
+    const { rateHz: toHz, channels, resample } = stream;
+    this.#converter = new Converter(rateHz, serverChannels, toHz, channels, resample);
   }
 
   /** Gives the program `frames` frames of the server's; what it has no place for is an xrun. */

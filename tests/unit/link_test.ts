@@ -63,7 +63,7 @@ const now = (ms: number) => performance.timeOrigin + ms;
 
 Deno.test("a server's stream takes its target, and hears at its rate from the last report on", () => {
   using end = line();
-  const stream = new ServerSink(end.line, "go-on").open(PARAMETERS, CLIENT);
+  const stream = new ServerSink(end.line, "go-on", "medium").open(PARAMETERS, CLIENT);
   const link = end.opened();
   const bytes = new Uint8Array(2000);
   link.target = 100;
@@ -91,7 +91,7 @@ Deno.test("a server's stream takes its target, and hears at its rate from the la
 
 Deno.test("a thread that is stuck costs sound, not time", () => {
   using end = line();
-  const stream = new ServerSink(end.line, "go-on").open(PARAMETERS, CLIENT);
+  const stream = new ServerSink(end.line, "go-on", "medium").open(PARAMETERS, CLIENT);
   const link = end.opened();
   stream.start(0);
   const bytes = new Uint8Array(20_000);
@@ -107,7 +107,7 @@ Deno.test("a thread that is stuck costs sound, not time", () => {
 
 Deno.test("a server's recording is what is in the link", () => {
   using end = line();
-  const stream = new ServerSource(end.line, "go-on").open(PARAMETERS, CLIENT);
+  const stream = new ServerSource(end.line, "go-on", "medium").open(PARAMETERS, CLIENT);
   const link = end.opened();
   stream.start(0);
   link.write(Uint8Array.from({ length: 200 }, (_, i) => i), 0, 100);
@@ -124,7 +124,7 @@ Deno.test("a server's recording is what is in the link", () => {
 Deno.test("who wants to know that the server is gone gets an error, and no other", () => {
   using end = line();
   for (const onLoss of ["go-on", "error"] as const) {
-    const stream = new ServerSink(end.line, onLoss).open(PARAMETERS, CLIENT);
+    const stream = new ServerSink(end.line, onLoss, "medium").open(PARAMETERS, CLIENT);
     const link = end.opened();
     stream.start(0);
     const write = () => stream.write(new Uint8Array(20), 10, 0);

@@ -16,7 +16,7 @@ function parameters(format: string, rateHz: number, channels: number): PcmParame
 
 /** Reads a source from its start in pieces; negative ones are skipped. */
 function take(spec: string, sound: PcmParameters, pieces: number[], clock: ClockKind = "free") {
-  const source = openSource({ ...parseSource(spec), clock, onLoss: "go-on" })!;
+  const source = openSource({ ...parseSource(spec), clock, onLoss: "go-on", resample: "medium" })!;
   const stream = source.open(sound, CLIENT);
   stream.start(0);
   const frameBytes = sound.format.bytes * sound.channels;
@@ -62,7 +62,10 @@ Deno.test("what --source says", () => {
   assertEquals(parseSource("tone:440.5"), { kind: "tone", path: "", frequencyHz: 440.5 });
   assertEquals(parseSource("wav:a:b.wav"), { kind: "wav", path: "a:b.wav", frequencyHz: 0 });
   assertEquals(parseSource("wav-once:x").kind, "wav-once");
-  assertEquals(openSource({ ...parseSource("none"), clock: "real", onLoss: "go-on" }), undefined);
+  assertEquals(
+    openSource({ ...parseSource("none"), clock: "real", onLoss: "go-on", resample: "medium" }),
+    undefined,
+  );
   for (
     const wrong of ["", "silence:", "tone", "tone:", "tone:a", "tone:-1", "wav", "wav:", "mic"]
   ) {
@@ -76,7 +79,12 @@ Deno.test("silence is each format's own", () => {
 });
 
 Deno.test("a real clock gives frames in their time, from the start on", () => {
-  const source = openSource({ ...parseSource("silence"), clock: "real", onLoss: "go-on" })!;
+  const source = openSource({
+    ...parseSource("silence"),
+    clock: "real",
+    onLoss: "go-on",
+    resample: "medium",
+  })!;
   const stream = source.open(parameters("u8", 1000, 1), CLIENT);
   assertEquals(stream.available(5), 0);
   stream.start(10);
@@ -158,7 +166,12 @@ Deno.test("to another rate it is resampled, at the right speed, after a gap too"
 
 Deno.test("files that cannot be played are refused in words", () => {
   const open = (path: string) => () =>
-    openSource({ ...parseSource(`wav:${path}`), clock: "real", onLoss: "go-on" });
+    openSource({
+      ...parseSource(`wav:${path}`),
+      clock: "real",
+      onLoss: "go-on",
+      resample: "medium",
+    });
   assertThrows(open("/nowhere.wav"), Error, "/nowhere.wav: No such file");
   assertThrows(open("/etc/passwd"), Error, "not a WAV file");
   withWav(parameters("s16le", 8000, 1), new Uint8Array(1), (path) => {
