@@ -5,7 +5,7 @@ import { usage } from "./failure.ts";
 
 /** One option. */
 export interface Option {
-  /** Its name without the dashes. */
+  /** Its name without the dashes: two, or one before a single letter. */
   readonly name: string;
   /** What its value is called in the help, e.g. "PATH"; undefined for an option without one. */
   readonly value?: string;
@@ -31,6 +31,11 @@ export interface Subcommand {
   readonly options: readonly Option[];
   /** Runs it; returns the exit status. */
   run(args: string[]): Promise<number> | number;
+}
+
+/** An option as it is given. */
+function asGiven(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
 const HELP: Option = { name: "help", about: "print this" };
@@ -72,13 +77,14 @@ export function parseOptions(command: Subcommand, args: string[]): Parsed {
     }
     const value = Array.isArray(given) ? given.at(-1) : given;
     if (value === "" && !option.choices && option.value === "NAME") values[option.name] = "";
-    else if (value === "") throw usage(command.name, `--${option.name} wants ${option.value}`);
-    else values[option.name] = (value as string | undefined) ?? option.default;
+    else if (value === "") {
+      throw usage(command.name, `${asGiven(option.name)} wants ${option.value}`);
+    } else values[option.name] = (value as string | undefined) ?? option.default;
     const chosen = values[option.name];
     if (option.choices && chosen !== undefined && !option.choices.includes(chosen)) {
       throw usage(
         command.name,
-        `--${option.name} ${chosen}: one of ${option.choices.join(", ")} is wanted`,
+        `${asGiven(option.name)} ${chosen}: one of ${option.choices.join(", ")} is wanted`,
       );
     }
   }
@@ -127,7 +133,7 @@ function optionAbout({ about, choices, default: preset }: Option): string {
 /** The help text of a subcommand. */
 export function helpText(command: Subcommand): string {
   const shown = [...command.options, HELP].filter((option) => !option.hidden);
-  const left = shown.map(({ name, value }) => `  --${name}${value ? ` ${value}` : ""}`);
+  const left = shown.map(({ name, value }) => `  ${asGiven(name)}${value ? ` ${value}` : ""}`);
   const indent = Math.max(...left.map((text) => text.length)) + 2;
   const lines = shown.flatMap((option, i) =>
     wrap(optionAbout(option), HELP_COLUMNS - indent)

@@ -29,6 +29,7 @@ import {
 } from "../pcm/resample.ts";
 import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable, usage } from "./failure.ts";
 import { cuse, demand, fuse, namespaces, utility } from "./needs.ts";
+import { Recorder } from "../trace/recorder.ts";
 import { helpText, type Parsed, parseOptions, type Subcommand, wholeNumber } from "./options.ts";
 import { selfCommand } from "./self.ts";
 
@@ -166,6 +167,20 @@ export const RUN: Subcommand = {
     },
     { name: "max", value: "N", default: "256", about: "the most streams at once" },
     {
+      name: "trace",
+      value: "FILE",
+      about:
+        "writes down what programs do with the devices, as a script for ossp script; - lists " +
+        "it on standard error",
+    },
+    {
+      name: "trace-data",
+      value: "WHAT",
+      choices: ["file", "none"],
+      default: "file",
+      about: "whether what they write is kept, as FILE.data",
+    },
+    {
       name: "log-level",
       value: "LEVEL",
       choices: LOG_LEVELS,
@@ -205,6 +220,7 @@ async function run(args: string[]): Promise<number> {
     if (command.length > 0 && !isInNamespace) enterOwnNamespace(args);
   }
   tellOfResampling(parsed.values, log);
+  const recorder = startTrace(parsed, log);
   let daemon: Daemon | undefined;
   let stopAsked = false;
   if (command.length === 0) {
@@ -221,6 +237,7 @@ async function run(args: string[]): Promise<number> {
     daemon = new Daemon(
       {
         ...config,
+        trace: recorder?.target,
         directory: mountPoint?.path ?? "",
         folder: isInNamespace ? "/dev" : mountPoint?.path ?? "/dev",
       },
@@ -239,6 +256,7 @@ async function run(args: string[]): Promise<number> {
   } finally {
     daemon?.stop();
     await daemon?.ended.catch(() => {});
+    await recorder?.end();
     mountPoint?.remove();
   }
 }
@@ -247,6 +265,22 @@ async function run(args: string[]): Promise<number> {
 function tellOfResampling(values: Parsed["values"], log: Log): void {
   const refusal = qualityRefusal(quality(values));
   if (refusal !== undefined) log.write(values.resample ? "warn" : "info", refusal);
+}
+
+/** Begins to write down what programs do, if that is wanted. */
+function startTrace({ values, operands }: Parsed, log: Log): Recorder | undefined {
+  const { trace } = values;
+  if (trace === undefined) return undefined;
+  const options = {
+    path: trace === "-" ? undefined : trace,
+    keepsData: values["trace-data"] === "file",
+    title: operands.length > 0 ? operands.join(" ") : "what programs did",
+  };
+  try {
+    return new Recorder(options, (message) => log.write("warn", message));
+  } catch (error) {
+    throw unavailable(trace, (error as Error).message, "choose another FILE");
+  }
 }
 
 async function runUntilItEnds(

@@ -8,11 +8,13 @@ import { type Channel, warnOfAnswer } from "../fuse/channel.ts";
 import { createCharacterDevice } from "../fuse/cuse.ts";
 import { Directory } from "../fuse/directory.ts";
 import { mountDirectory, unmountDirectory } from "../fuse/mount.ts";
+import type { Device } from "../fuse/device.ts";
 import type { CharacterDevice } from "../fuse/session.ts";
 import { Card, type CardHost } from "./card.ts";
 import { EpollLoop } from "./epoll_loop.ts";
 import type { Loop } from "./loop.ts";
 import type { EngineCommand, EngineConfig, EngineEvent } from "./messages.ts";
+import { Tap, TapRecords } from "../trace/tap.ts";
 import { UringLoop } from "./uring_loop.ts";
 
 // How long streams that their programs have closed may play on when the engine is to stop. Longer
@@ -30,6 +32,8 @@ export class Engine {
   readonly #streams = new Set<DspFile>();
   readonly #cards: readonly Card[];
   readonly #devices: readonly CharacterDevice[];
+  /** What programs do is told here, if it is. */
+  readonly #traced: TapRecords | undefined;
   #mounted = false;
   #stopBy = Infinity;
 
@@ -43,6 +47,7 @@ export class Engine {
     this.#tell = tell;
     const onWriteError = (errno: number) => warnOfAnswer(errno, (message) => this.#warn(message));
     this.#loop = UringLoop.create(onWriteError) ?? new EpollLoop(onWriteError);
+    this.#traced = config.trace && new TapRecords(config.trace, () => performance.now());
     this.#lines = config.lines.map(({ port, wakeFd }) => new ServerLine(port, wakeFd));
     const host: CardHost = {
       cards: { cards: [], audios: [], mixers: [], streams: this.#streams },
@@ -84,9 +89,11 @@ export class Engine {
       const files = new Directory(this.#devices.map(({ device }) => device));
       const channel = mountDirectory(directory, files, warn);
       this.#mounted = true;
-      this.#serve(channel);
+      this.#serve(channel, (nodeid) => files.device(nodeid));
     } else {
-      for (const device of this.#devices) this.#serve(createCharacterDevice(device, warn));
+      for (const character of this.#devices) {
+        this.#serve(createCharacterDevice(character, warn), () => character.device);
+      }
     }
     this.#tell({
       type: "ready",
@@ -94,9 +101,10 @@ export class Engine {
     });
   }
 
-  #serve(channel: Channel): void {
-    this.#channels.push(channel);
-    const { fd, buffer } = channel;
+  /** @param deviceOf the device behind a node of this connection */
+  #serve(channel: Channel, deviceOf: (nodeid: number) => Device | undefined): void {
+    const number = this.#channels.push(channel);
+    const { fd, buffer, session } = channel;
     const reader = {
       fd,
       buffer,
@@ -110,6 +118,10 @@ export class Engine {
     };
     channel.write = (fd, answer, length) => this.#loop.write(fd, answer, length);
     channel.writeAside = this.#loop.writeAside;
+    if (this.#traced) {
+      const tap = new Tap(this.#traced, number, deviceOf, (handle) => session.file(handle));
+      tap.into(channel, reader);
+    }
     this.#loop.add(reader);
   }
 

@@ -4,6 +4,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { SinkSpec, SourceSpec } from "../backend/spec.ts";
 import type { MappedOptions } from "../oss/mapped_playback.ts";
+import type { TraceTarget } from "../trace/tap.ts";
 
 /** How important a line of the log is. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
@@ -53,6 +54,8 @@ export interface EngineConfig {
   /** The ways to the servers that the cards name, one for all that name the same. */
   readonly lines: readonly LineEnd[];
   readonly maxStreams: number;
+  /** Where what programs do is told, if it is. */
+  readonly trace?: TraceTarget;
   /** The eventfd that wakes the engine for a command. */
   readonly wakeFd: number;
 }

@@ -140,6 +140,11 @@ export class Session {
     return this.#files.size;
   }
 
+  /** An open file by its handle. */
+  file(handle: number): OpenFile | undefined {
+    return this.#files.get(handle);
+  }
+
   /** The number of requests that wait for their answer. */
   get parkedRequests(): number {
     return this.#parked.size;

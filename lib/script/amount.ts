@@ -3,6 +3,7 @@
 
 import * as format from "../pcm/format.ts";
 import * as soundcard from "../oss/soundcard.ts";
+import { allRows } from "./names.ts";
 
 /** A time: `f` is the fragment of the device in use. */
 export interface Duration {
@@ -32,10 +33,13 @@ export function durationMs({ count, unit }: Duration, fragmentMs: () => number):
   }
 }
 
-// Every constant of the two headers, as programs name it.
+// Every constant of the two headers, as programs name it, and those of the calls' values.
 const HEADERS: readonly [string, unknown][] = [
   ...Object.entries(format),
   ...Object.entries(soundcard),
+  ...allRows().flatMap(({ values }) =>
+    values && "names" in values ? Object.entries(values.names) : []
+  ),
 ];
 const NAMED_VALUES: ReadonlyMap<string, number> = new Map(
   HEADERS.flatMap(([name, value]) =>

@@ -4,7 +4,10 @@ import type { Call } from "../oss/call.ts";
 import { DSP_CALLS, MIXER_CALLS } from "../oss/calls.ts";
 
 /** What a script needs of a row. */
-export type Row = Pick<Call<never>, "name" | "command" | "argument">;
+export type Row = Pick<
+  Call<never>,
+  "name" | "command" | "argument" | "values" | "timed" | "variant"
+>;
 
 const ROWS: readonly Row[] = [
   ...new Map<number, Row>([...MIXER_CALLS, ...DSP_CALLS]).values(),
