@@ -215,7 +215,9 @@ export class Assembler {
 }
 
 function openedFile(flags: number, text: string): TracedFile {
-  const [device, kind, process, command] = text.split("\0");
+  const [device, kind, process, name] = text.split("\0");
+  // A program calls itself what it likes.
+  const command = name.replaceAll(/\p{C}/gu, "?");
   return { device, kind, flags, process: Number(process), command };
 }
 

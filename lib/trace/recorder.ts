@@ -74,8 +74,11 @@ export class Recorder {
   /** Takes all that is there, a piece of it at a time. */
   async #look(): Promise<void> {
     for (let isMore = true; isMore;) {
-      isMore = this.#takeRecords(MEMORY_BYTES / 4);
-      await this.#try(() => this.#destination.write());
+      isMore = false;
+      await this.#try(() => {
+        isMore = this.#takeRecords(MEMORY_BYTES / 4);
+        return this.#destination.write();
+      });
     }
   }
 
@@ -89,12 +92,12 @@ export class Recorder {
       record.set(this.#ring.bytes.subarray(at, at + length));
       this.#ring.release(at);
       bytes += length;
-      if (!this.#failed) this.#assembler.take(record);
+      this.#assembler.take(record);
     }
     return true;
   }
 
-  /** Writes; if that fails, nothing is written from here on, and the sound goes on. */
+  /** Writes; if that fails, the trace is over, and the sound goes on. */
   async #try(write: () => Promise<void>): Promise<void> {
     if (this.#failed) return;
     try {

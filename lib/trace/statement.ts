@@ -184,6 +184,7 @@ function writeIoctl(
       expected: { value: near("value", value, valueText(value, row.values)) },
     };
   }
+  if (output.length < row.argument.$size) return { action: named };
   const fields: Record<string, string> = {};
   for (const [field, value] of fieldsOf(row.argument, output)) {
     if (typeof value === "string") fields[field] = quote(value);

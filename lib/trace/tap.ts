@@ -14,12 +14,12 @@ import { RecordRing } from "./record_ring.ts";
 
 const { InHeader, Opcode, OutHeader } = abi;
 
-/** The calls of programs, and how much of each request says what was asked. */
-const KEPT_BYTES = new Map<number, number>([
+/** The calls of programs, and the bytes that each request has at least: the rest is data. */
+const LEAST_BYTES = new Map<number, number>([
   [Opcode.OPEN, abi.OpenIn.$size],
   [Opcode.READ, abi.ReadIn.$size],
   [Opcode.WRITE, abi.WriteIn.$size],
-  [Opcode.IOCTL, Infinity],
+  [Opcode.IOCTL, abi.IoctlIn.$size],
   [Opcode.POLL, abi.PollIn.$size],
   [Opcode.FLUSH, abi.FlushIn.$size],
   [Opcode.FSYNC, abi.FsyncIn.$size],
@@ -182,27 +182,25 @@ export class Tap {
   request(bytes: Uint8Array, view: DataView, length: number): void {
     if (length < InHeader.$size) return;
     const opcode = view.getUint32(InHeader.opcode, true);
-    const wanted = KEPT_BYTES.get(opcode);
-    if (wanted === undefined) return;
+    const least = LEAST_BYTES.get(opcode);
     const body = InHeader.$size;
-    let kept = Math.min(length, body + wanted);
+    if (least === undefined || length < body + least) return;
+    let kept = body + least;
     let answerBytes = OutHeader.$size + abi.OpenOut.$size; // no other is longer
     switch (opcode) {
       case Opcode.INTERRUPT:
-        if (length < body + abi.InterruptIn.$size) return;
         answerBytes = 0;
         break;
       case Opcode.READ: // what was read would be long, and is the source's
         answerBytes = OutHeader.$size;
         break;
       case Opcode.WRITE:
-        if (length < body + abi.WriteIn.$size) return;
         // A page of a mapping that comes back is no call.
         if (view.getUint32(body + abi.WriteIn.write_flags, true) & abi.FUSE_WRITE_CACHE) return;
         if (this.#records.target.keepsData) kept = length;
         break;
       case Opcode.IOCTL:
-        if (length < body + abi.IoctlIn.$size) return;
+        kept = length;
         answerBytes = Math.min(
           OutHeader.$size + abi.IoctlOut.$size + view.getUint32(body + abi.IoctlIn.out_size, true),
           MAX_ANSWER_BYTES,
@@ -210,9 +208,7 @@ export class Tap {
         break;
     }
     const isOpen = opcode === Opcode.OPEN;
-    const file = isOpen || answerBytes === 0 || length < body + 8
-      ? undefined
-      : this.#fileOf(getU64(view, body));
+    const file = isOpen || answerBytes === 0 ? undefined : this.#fileOf(getU64(view, body));
     const text = isOpen ? this.#opening(view) : "";
     const isKept = this.#records.request(this.#connection, bytes, kept, file, text, answerBytes);
     if (isKept && answerBytes > 0) this.#asked.set(getU64(view, InHeader.unique), answerBytes);

@@ -34,6 +34,13 @@ class Lane {
   /** @param number lanes and files are numbered in the order in which they came to be */
   constructor(readonly number: number, readonly parent: Lane | undefined) {}
 
+  /** Whether nothing is done in it. */
+  get isEmpty(): boolean {
+    return this.lines.every((line) =>
+      typeof line === "string" ? line.startsWith("#") : line.isEmpty
+    );
+  }
+
   /** Whether its process has a file that was opened in `lane`. */
   inherits(lane: Lane): boolean {
     return this.parent === lane || (this.parent?.inherits(lane) ?? false);
@@ -121,7 +128,7 @@ export class Transcript implements CallListener {
   #text(line: string | Lane, indent: string): string {
     if (typeof line !== "string") {
       const inner = line.lines.map((line) => this.#text(line, `${indent}  `)).join("");
-      return inner === "" ? "" : `${indent}fork:\n${inner}`;
+      return line.isEmpty ? inner : `${indent}fork:\n${inner}`;
     }
     // A test has a statement.
     if (!this.#titled && line.startsWith(LOST)) return `${line}\n`;
@@ -265,21 +272,26 @@ export class Transcript implements CallListener {
       lane.lines.push(`# ${name}: ${comment}`);
       return;
     }
+    const [text] = printStatement({
+      line: 0,
+      on: request.kind === "open" || lane.current === name ? undefined : name,
+      action,
+      expected,
+    });
+    if (call.interrupted && call.result < 0) {
+      lane.lines.push(`# interrupted by a signal: ${text}`);
+      return;
+    }
     const [startedMs, endedMs] = [startMs - this.#originMs!, endMs - this.#originMs!];
     const isTimed = /[~*]/.test(JSON.stringify(expected ?? {})) || request.kind === "poll";
     if (startedMs - lane.nowMs >= (isTimed ? TIMED_PAUSE_MS : PAUSE_MS)) {
       lane.lines.push(...printStatement(at(startedMs)));
     }
-    const on = request.kind === "open" || lane.current === name ? undefined : name;
     const notes = [
       ...(comment ? [comment] : []),
       ...(endMs - startMs >= LONG_CALL_MS ? [`${(endMs - startMs).toFixed(1)} ms`] : []),
     ];
-    const note = notes.length > 0 ? `  # ${notes.join(", ")}` : "";
-    const [text] = printStatement({ line: 0, on, action, expected });
-    // A signal's work a script cannot do.
-    const isVoid = call.interrupted && call.result < 0;
-    lane.lines.push(isVoid ? `# interrupted by a signal: ${text}` : `${text}${note}`);
+    lane.lines.push(notes.length > 0 ? `${text}  # ${notes.join(", ")}` : text);
     lane.nowMs = Math.max(lane.nowMs, endedMs);
   }
 

@@ -20,6 +20,7 @@ import { Mixer } from "../../lib/oss/mixer.ts";
 import type { ClockKind } from "../../lib/pcm/clock.ts";
 import { getU64, setU64, type Struct } from "../../lib/struct.ts";
 import { fuzzCount, fuzzRandom, type Random } from "../random.ts";
+import { parseTranscript, Traced } from "./traced.ts";
 
 const { InHeader, OutHeader, Opcode } = abi;
 const BODY = InHeader.$size;
@@ -31,6 +32,8 @@ const MAX_STREAMS = 24;
 const LONGEST_MS = (4 << 20) * 1000;
 /** The fragments of the longest writes of all streams together. */
 const MOST_TURNS = 3 * MAX_STREAMS * REQUEST_BUFFER_BYTES / 16;
+/** So little that calls are lost: a trace says so, and goes on. */
+const TRACE_BYTES = 512 << 10;
 // What the heap may grow by from one half of a run to the next: 100 bytes a request would show.
 const HEAP_GROWTH_BYTES = 4 << 20;
 
@@ -119,6 +122,8 @@ class Kernel {
   /** Stores that the kernel has not made yet. */
   readonly #stores: (() => void)[] = [];
   readonly turnClock = new TurnClock();
+  /** Of some, everything is traced. */
+  readonly #traced: Traced | undefined;
   #length = 0;
   #unique = 0;
 
@@ -157,6 +162,8 @@ class Kernel {
       warn: (message) =>
         assert(!/left without|Error|\n/.test(message), `after ${this.requests}: ${message}`),
     });
+    const deviceOf = (nodeid: number) => this.directory?.device(nodeid) ?? this.dsp;
+    this.#traced = clock === "real" ? new Traced(this.session, deviceOf, TRACE_BYTES) : undefined;
     this.session.mapping = frontend === "fuse"
       ? random.pick(["any", "any", "cached", undefined])
       : undefined;
@@ -170,12 +177,16 @@ class Kernel {
       if (this.#random.chance(0.15)) this.#mutate();
       this.#send();
       if (this.#random.chance(0.3)) this.#passTime();
+      if (this.#random.chance(0.3)) this.#traced?.drain();
     }
     this.#giveBack();
+    const trace = this.#traced?.finish() ?? "";
+    if (trace !== "") parseTranscript(trace);
   }
 
   /** Checks an answer or a notification as the kernel would, and by what was asked. */
   #take(buffer: Uint8Array<ArrayBuffer>, length: number): void {
+    this.#traced?.tap.answer(buffer, length);
     const view = new DataView(buffer.buffer, buffer.byteOffset, length);
     assertEquals(view.getUint32(OutHeader.len, true), length);
     const error = view.getInt32(OutHeader.error, true);
@@ -279,6 +290,7 @@ class Kernel {
       }
     }
     const before = this.session.parkedRequests;
+    this.#traced?.tap.request(this.#bytes, view, length);
     this.session.receive(this.#bytes, view, length);
     const { parkedRequests } = this.session;
     if (parkedRequests > before) this.parkings++;
