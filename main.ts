@@ -6,10 +6,11 @@ import type { Subcommand } from "./lib/cli/options.ts";
 import { PLAY } from "./lib/cli/play.ts";
 import { RECORD } from "./lib/cli/record.ts";
 import { RUN } from "./lib/cli/run.ts";
+import { SCRIPT } from "./lib/cli/script.ts";
 import { TRACE } from "./lib/cli/trace.ts";
 import config from "./deno.json" with { type: "json" };
 
-const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD, TRACE, DOCTOR];
+const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD, SCRIPT, TRACE, DOCTOR];
 
 function help(): string {
   const width = Math.max(...SUBCOMMANDS.map(({ name, operands }) => name.length + operands.length));

@@ -22,6 +22,14 @@ const symbols = {
   pwrite: { parameters: ["i32", "buffer", "u32", "i64"], result: "i32" },
   // int ioctl(int fd, unsigned long request, void *argument)
   ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
+  // int dup(int fd)
+  dup: { parameters: ["i32"], result: "i32" },
+  // int fcntl(int fd, int op, int argument)
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  // void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  // int munmap(void *address, size_t length)
+  munmap: { parameters: ["pointer", "usize"], result: "i32" },
   // int poll(struct pollfd *fds, nfds_t nfds, int timeout)
   poll: { parameters: ["buffer", "u32", "i32"], result: "i32" },
   // int epoll_create1(int flags)
@@ -194,6 +202,48 @@ export function pwrite(
 /** ioctl(2) as it is, with a pointer to `argument`: the result, or -1 with `lastErrno()`. */
 export function ioctl(fd: number, request: number, argument: Uint8Array<ArrayBuffer>): number {
   return libc.ioctl(fd, BigInt(request), argument);
+}
+
+/** dup(2): another descriptor of the same open file, which programs that are started inherit. */
+export function dup(fd: number): number {
+  return check(libc.dup(fd), "dup", `fd ${fd}`);
+}
+
+/** fcntl(2) F_SETFD: whether programs that are started inherit a descriptor. */
+export function setInherited(fd: number, inherited: boolean): void {
+  const F_SETFD = 2, FD_CLOEXEC = 1;
+  check(libc.fcntl(fd, F_SETFD, inherited ? 0 : FD_CLOEXEC), "fcntl", `fd ${fd}`);
+}
+
+/** fcntl(2) F_SETFL: sets O_NONBLOCK of an open file, or takes it away. */
+export function setNonBlocking(fd: number, nonBlocking: boolean): void {
+  const F_GETFL = 3, F_SETFL = 4;
+  const flags = check(libc.fcntl(fd, F_GETFL, 0), "fcntl", `fd ${fd}`);
+  const wanted = nonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+  check(libc.fcntl(fd, F_SETFL, wanted), "fcntl", `fd ${fd}`);
+}
+
+/** Memory that is a file's. Nothing may touch `bytes` after `unmap`. */
+export interface SharedMemory {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly address: Deno.PointerObject;
+}
+
+/** mmap(2) of a file's first bytes, shared: to look at, and to change if `writable`. */
+export function map(fd: number, length: number, writable: boolean): SharedMemory {
+  const PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1;
+  const protection = PROT_READ | (writable ? PROT_WRITE : 0);
+  const address = libc.mmap(null, BigInt(length), protection, MAP_SHARED, fd, 0n);
+  if (!address || Deno.UnsafePointer.value(address) === 0xffff_ffff_ffff_ffffn) {
+    throw new SystemError(lastErrno(), "mmap", `fd ${fd}`);
+  }
+  const buffer = Deno.UnsafePointerView.getArrayBuffer(address, length);
+  return { bytes: new Uint8Array(buffer), address };
+}
+
+/** munmap(2). */
+export function unmap({ address, bytes }: SharedMemory): void {
+  check(libc.munmap(address, BigInt(bytes.length)), "munmap", "memory");
 }
 
 /** poll(2) of one descriptor: the returned events, 0 when `timeoutMs` has passed (-1: never). */

@@ -12,6 +12,7 @@ import {
 } from "../backend/spec.ts";
 import type { OnLoss } from "../backend/server.ts";
 import { runCommand } from "../daemon/command.ts";
+import { CONTROL_NAME } from "../device/control.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
 import type { CardConfig, DeviceConfig, EngineConfig, LogLevel } from "../daemon/messages.ts";
@@ -194,6 +195,7 @@ export const RUN: Subcommand = {
       about: "how to say it",
     },
     { name: "namespace", about: "", hidden: true },
+    { name: "scripted", about: "", hidden: true },
   ],
   notes: "PATH may hold %n (stream number), %p (process id) and %c (program name): each stream " +
     "then gets a file of its own, in its own format, bit for bit. Otherwise all streams are mixed " +
@@ -341,6 +343,7 @@ function engineConfig(parsed: Parsed): Plan {
     },
     mapsAlways: values.mmap !== undefined,
     maxStreams: number("max", 1, 4096),
+    scripted: values.scripted !== undefined,
   };
 }
 
@@ -423,7 +426,7 @@ function enterOwnNamespace(args: string[]): never {
 }
 
 function prepareMountPoint(
-  { cards }: Plan,
+  { cards, scripted }: Plan,
   wanted: string | undefined,
   isInNamespace: boolean,
   log: Log,
@@ -435,7 +438,7 @@ function prepareMountPoint(
     ? `/dev/${DEV_FOLDER}`
     : `${Deno.env.get("XDG_RUNTIME_DIR") ?? "/run"}/ossp`;
   const path = resolve(wanted ?? preset);
-  if (isInNamespace) replaceDev(path, deviceNames(cards));
+  if (isInNamespace) replaceDev(path, [...deviceNames(cards), ...(scripted ? [CONTROL_NAME] : [])]);
   try {
     return new MountPoint(path, (message) => log.write("info", message));
   } catch (error) {

@@ -1,5 +1,6 @@
 // One sound card: a sink, a source and a mixer, and the devices in front of them.
 
+import { type Faults, FaultySink, FaultySource } from "../backend/faults.ts";
 import { Loopback, MonitoredSink } from "../backend/loopback.ts";
 import { mixParameters, openSink, openSource } from "../backend/open.ts";
 import type { ServerLine } from "../backend/server.ts";
@@ -25,6 +26,8 @@ export interface CardHost extends Omit<DeviceHost, "sink" | "source" | "mixer" |
   };
   /** The folder where programs find the devices. */
   readonly folder: string;
+  /** What a script makes go wrong; undefined where none can. */
+  readonly faults: Faults | undefined;
 }
 
 /** A card of a configuration. */
@@ -47,9 +50,13 @@ export class Card {
     this.#number = host.cards.cards.push({ name, about }) - 1;
     const played = openSink(sink, sinkLine === undefined ? undefined : lines[sinkLine]);
     const monitor = source.kind === "monitor" ? this.#loopback() : undefined;
-    this.#sink = monitor ? new MonitoredSink(played, monitor.sink) : played;
-    this.#source = monitor ??
+    const heard = monitor ? new MonitoredSink(played, monitor.sink) : played;
+    const recorded = monitor ??
       openSource(source, sourceLine === undefined ? undefined : lines[sourceLine]);
+    const { faults, clock } = host;
+    const now = () => clock.now();
+    this.#sink = faults ? new FaultySink(heard, faults, now) : heard;
+    this.#source = faults && recorded ? new FaultySource(recorded, faults, now) : recorded;
     const mixer = mixers.length > 0 ? host.cards.mixers.length : -1;
     const ofMixers = mixers.map(({ name, ...numbers }) => this.#mixerDevice(name, numbers));
     // All files of a card lead to the same, so they are one device.

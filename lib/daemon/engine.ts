@@ -2,8 +2,11 @@
 // stop.
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { Faults } from "../backend/faults.ts";
 import { ServerLine } from "../backend/server.ts";
+import { ControlDevice } from "../device/control.ts";
 import type { DspFile } from "../device/dsp.ts";
+import { VirtualClock } from "../device/virtual_clock.ts";
 import { type Channel, warnOfAnswer } from "../fuse/channel.ts";
 import { createCharacterDevice } from "../fuse/cuse.ts";
 import { Directory } from "../fuse/directory.ts";
@@ -31,7 +34,9 @@ export class Engine {
   readonly #lines: readonly ServerLine[];
   readonly #streams = new Set<DspFile>();
   readonly #cards: readonly Card[];
-  readonly #devices: readonly CharacterDevice[];
+  readonly #devices: CharacterDevice[];
+  /** The script's time, if it is one. */
+  readonly #clock: VirtualClock | undefined;
   /** What programs do is told here, if it is. */
   readonly #traced: TapRecords | undefined;
   #mounted = false;
@@ -46,7 +51,9 @@ export class Engine {
     this.#port = port;
     this.#tell = tell;
     const onWriteError = (errno: number) => warnOfAnswer(errno, (message) => this.#warn(message));
-    this.#loop = UringLoop.create(onWriteError) ?? new EpollLoop(onWriteError);
+    const clock = config.scripted ? new VirtualClock() : undefined;
+    this.#loop = UringLoop.create(onWriteError, clock) ?? new EpollLoop(onWriteError, clock);
+    const faults = clock && new Faults();
     this.#traced = config.trace && new TapRecords(config.trace, () => performance.now());
     this.#lines = config.lines.map(({ port, wakeFd }) => new ServerLine(port, wakeFd));
     const host: CardHost = {
@@ -58,10 +65,16 @@ export class Engine {
       maxStreams: config.maxStreams,
       mappedOptions: config.mappedOptions,
       mapsAlways: config.mapsAlways,
+      faults,
       log: (level, message) => this.#tell({ type: "log", level, message }),
     };
     this.#cards = config.cards.map((card) => new Card(card, this.#lines, host));
     this.#devices = this.#cards.flatMap(({ devices }) => devices);
+    if (!clock) return;
+    clock.settled = () => this.#channels.every(({ session }) => session.settled);
+    const control = new ControlDevice(clock, faults!, this.#loop.schedule);
+    this.#devices.push({ device: control, major: 0, minor: 0 });
+    this.#clock = clock;
   }
 
   /** Brings the devices up, serves them until the stop command, and takes them down again. */
@@ -118,6 +131,7 @@ export class Engine {
     };
     channel.write = (fd, answer, length) => this.#loop.write(fd, answer, length);
     channel.writeAside = this.#loop.writeAside;
+    channel.session.watcher = this.#clock;
     if (this.#traced) {
       const tap = new Tap(this.#traced, number, deviceOf, (handle) => session.file(handle));
       tap.into(channel, reader);
@@ -135,7 +149,7 @@ export class Engine {
 
   #stopWhenDrained(): void {
     if (this.#stopBy !== Infinity) return this.#loop.stop(); // asked twice: at once
-    this.#stopBy = performance.now() + DRAIN_LIMIT_MS;
+    this.#stopBy = this.#loop.clock.now() + DRAIN_LIMIT_MS;
     const poll = {
       dueMs: 0,
       run: () => {

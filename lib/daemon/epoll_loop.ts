@@ -26,7 +26,7 @@ const MAX_EVENTS = 16;
 /** A level-triggered epoll and a timer. */
 export class EpollLoop implements Loop {
   readonly schedule = new Schedule();
-  readonly clock = new TurnClock();
+  readonly clock: TurnClock;
   readonly #epoll = epollCreate();
   readonly #timer = timerFd();
   readonly #readers = new Map<number, Reader>();
@@ -34,7 +34,8 @@ export class EpollLoop implements Loop {
   #armedMs = Infinity;
   #stopped = false;
 
-  constructor(onWriteError: OnWriteError) {
+  constructor(onWriteError: OnWriteError, clock = new TurnClock()) {
+    this.clock = clock;
     this.#onWriteError = onWriteError;
     this.add({
       fd: this.#timer,
@@ -64,8 +65,11 @@ export class EpollLoop implements Loop {
       const { nextMs } = this.schedule;
       // A timer that fires too early costs a turn of the loop; setting it anew each time costs more.
       if (nextMs < this.#armedMs) {
-        timerSet(this.#timer, nextMs - this.clock.now());
-        this.#armedMs = nextMs;
+        const delayMs = this.clock.delayMs(nextMs);
+        if (delayMs !== Infinity) {
+          timerSet(this.#timer, delayMs);
+          this.#armedMs = nextMs;
+        }
       }
       const count = epollWait(this.#epoll, events, MAX_EVENTS);
       this.clock.next();

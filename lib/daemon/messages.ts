@@ -56,6 +56,8 @@ export interface EngineConfig {
   readonly maxStreams: number;
   /** Where what programs do is told, if it is. */
   readonly trace?: TraceTarget;
+  /** Whether the time is a script's, which is told by a device of its own. */
+  readonly scripted: boolean;
   /** The eventfd that wakes the engine for a command. */
   readonly wakeFd: number;
 }

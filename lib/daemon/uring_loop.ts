@@ -34,7 +34,7 @@ interface Registered {
 /** One io_uring, with a read under way on each descriptor. */
 export class UringLoop implements Loop {
   readonly schedule = new Schedule();
-  readonly clock = new TurnClock();
+  readonly clock: TurnClock;
   readonly #uring: Uring;
   readonly #onWriteError: OnWriteError;
   readonly #spinner = new Spinner();
@@ -47,13 +47,14 @@ export class UringLoop implements Loop {
   #stopped = false;
 
   /** A loop, or undefined where there is no io_uring. */
-  static create(onWriteError: OnWriteError): UringLoop | undefined {
+  static create(onWriteError: OnWriteError, clock = new TurnClock()): UringLoop | undefined {
     const uring = Uring.open(ENTRIES);
-    return uring && new UringLoop(uring, onWriteError);
+    return uring && new UringLoop(uring, onWriteError, clock);
   }
 
-  private constructor(uring: Uring, onWriteError: OnWriteError) {
+  private constructor(uring: Uring, onWriteError: OnWriteError, clock: TurnClock) {
     this.#uring = uring;
+    this.clock = clock;
     this.#onWriteError = onWriteError;
   }
 
@@ -98,8 +99,11 @@ export class UringLoop implements Loop {
       const { nextMs } = this.schedule;
       // A timer that fires too early costs a turn of the loop; asking the time each turn costs more.
       if (nextMs < this.#armedMs) {
-        this.#uring.queueTimeout(nextMs - this.clock.now(), TIMER);
-        this.#armedMs = nextMs;
+        const delayMs = this.clock.delayMs(nextMs);
+        if (delayMs !== Infinity) {
+          this.#uring.queueTimeout(delayMs, TIMER);
+          this.#armedMs = nextMs;
+        }
       }
       this.#spin();
       if (!this.#uring.hasResult) this.#uring.enter(1);

@@ -11,6 +11,11 @@ export class TurnClock {
     return this.#nowMs;
   }
 
+  /** How long the loop may sleep before a due time; Infinity for until something is read. */
+  delayMs(dueMs: number): number {
+    return dueMs - this.now();
+  }
+
   /** Another turn, or another request, begins. */
   next(): void {
     this.#nowMs = -1;

@@ -8,6 +8,7 @@ import { getU64, setU64 } from "../struct.ts";
 import * as abi from "./abi.ts";
 import type { Device, OpenFile, Retriever } from "./device.ts";
 import type { Directory } from "./directory.ts";
+import type { Watcher } from "./watcher.ts";
 
 const { Opcode, InHeader, OutHeader } = abi;
 
@@ -102,6 +103,9 @@ export class Session {
    */
   mapping: "any" | "cached" | undefined;
 
+  /** Sees who sleeps; undefined where nobody wants to know. */
+  watcher: Watcher | undefined;
+
   /** Where an answer to READ is put before `replyRead`. */
   readonly data: Uint8Array<ArrayBuffer>;
 
@@ -123,8 +127,12 @@ export class Session {
   readonly #outlets: SessionOutlets;
   #nextFile = 1;
   #nextRetrieval = 1;
+  /** Stores that are under way. */
+  #stores = 0;
   /** The request being served, 0 once it is answered or parked. */
   #unanswered = 0;
+  /** The kernel's handle of the file that was last polled. */
+  #polled = 0;
 
   constructor(serving: Serving, outlets: SessionOutlets) {
     this.#directory = "directory" in serving ? serving.directory : undefined;
@@ -148,6 +156,11 @@ export class Session {
   /** The number of requests that wait for their answer. */
   get parkedRequests(): number {
     return this.#parked.size;
+  }
+
+  /** Whether the kernel owes no answer to a retrieval or a store. */
+  get settled(): boolean {
+    return this.#retrievals.size === 0 && this.#stores === 0;
   }
 
   /**
@@ -250,10 +263,11 @@ export class Session {
         return file.ioctl(unique, view.getUint32(body + abi.IoctlIn.cmd, true), inSize, outSize);
       }
       case Opcode.POLL:
+        this.#polled = getU64(view, body + abi.PollIn.kh);
         return this.#file(unique, view)?.poll(
           unique,
           view.getUint32(body + abi.PollIn.events, true),
-          getU64(view, body + abi.PollIn.kh),
+          this.#polled,
           (view.getUint32(body + abi.PollIn.flags, true) & abi.FUSE_POLL_SCHEDULE_NOTIFY) !== 0,
         );
       case Opcode.FLUSH:
@@ -479,6 +493,7 @@ export class Session {
   park(unique: number, file: OpenFile): void {
     this.#unanswered = 0;
     this.#parked.set(unique, file);
+    this.watcher?.parked(unique, this.#caller.pid, () => file.interrupt(unique));
   }
 
   /** Answers with an error; `errno` is positive. */
@@ -518,12 +533,14 @@ export class Session {
     this.#outView.setUint32(BODY + abi.PollOut.revents, revents, true);
     this.#outView.setUint32(BODY + abi.PollOut.padding, 0, true);
     this.#reply(unique, abi.PollOut.$size);
+    this.watcher?.polled(this.#caller.pid, this.#polled, revents);
   }
 
   /** Tells the sleepers of a poll, known by its kernel handle, to ask again. */
   notifyPoll(kh: number): void {
     setU64(this.#notificationView, BODY + abi.NotifyPollWakeupOut.kh, kh);
     this.#notify(abi.NOTIFY_POLL, abi.NotifyPollWakeupOut.$size);
+    this.watcher?.notified(kh);
   }
 
   /**
@@ -574,7 +591,9 @@ export class Session {
     view.setUint32(BODY + abi.NotifyStoreOut.padding, 0, true);
     message.set(bytes.subarray(start, start + length), data);
     writeNotifyHeader(view, abi.NOTIFY_STORE, data + length);
+    this.#stores++;
     this.#outlets.sendAside(message, data + length, () => {
+      this.#stores--;
       this.#spareStores.push(message);
       onStored();
     });
@@ -599,7 +618,10 @@ export class Session {
 
   #send(unique: number, error: number, bodyBytes: number): void {
     if (unique === this.#unanswered) this.#unanswered = 0;
-    else this.#parked.delete(unique);
+    else {
+      this.#parked.delete(unique);
+      this.watcher?.answered(unique);
+    }
     const length = BODY + bodyBytes;
     const view = this.#outView;
     view.setUint32(OutHeader.len, length, true);

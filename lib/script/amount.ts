@@ -1,9 +1,7 @@
 // A number as a script writes it: 1024, 0x2000a, AFMT_U8+AFMT_S16_LE, 100,50 (a level), $delay (what
 // was captured), or as a time, 2f or 20ms, which stands for so many bytes of the device in use.
 
-import * as format from "../pcm/format.ts";
-import * as soundcard from "../oss/soundcard.ts";
-import { allRows } from "./names.ts";
+import { valueNamed } from "./names.ts";
 
 /** A time: `f` is the fragment of the device in use. */
 export interface Duration {
@@ -32,20 +30,6 @@ export function durationMs({ count, unit }: Duration, fragmentMs: () => number):
       return count * 1000;
   }
 }
-
-// Every constant of the two headers, as programs name it, and those of the calls' values.
-const HEADERS: readonly [string, unknown][] = [
-  ...Object.entries(format),
-  ...Object.entries(soundcard),
-  ...allRows().flatMap(({ values }) =>
-    values && "names" in values ? Object.entries(values.names) : []
-  ),
-];
-const NAMED_VALUES: ReadonlyMap<string, number> = new Map(
-  HEADERS.flatMap(([name, value]) =>
-    /^[A-Z][A-Z0-9_]+$/.test(name) && typeof value === "number" ? [[name, value]] : []
-  ),
-);
 
 /** What a number may depend on. */
 export interface Scope {
@@ -91,7 +75,7 @@ function valueOf(term: string, scope: Scope): number {
     if (value === undefined) throw new Error(`nothing has been captured as ${term}`);
     return value;
   }
-  const value = NAMED_VALUES.get(term);
+  const value = valueNamed(term);
   if (value === undefined) throw new Error(`"${term}" is no number and no name of one`);
   return value;
 }

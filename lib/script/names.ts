@@ -1,4 +1,5 @@
-// The calls of the OSS API by the names that scripts use: a row's name, whole or without its prefix.
+// The calls of the OSS API and the values of their arguments by the names that scripts use: a row's
+// name, whole or without its prefix.
 
 import type { Call } from "../oss/call.ts";
 import { DSP_CALLS, MIXER_CALLS } from "../oss/calls.ts";
@@ -23,8 +24,18 @@ const PREFIXES = [
   "OSS_",
 ];
 
-const BY_NAME = new Map(ROWS.map((row) => [row.name, row]));
+// Of those with the same name, the one that programs get which are compiled today.
+const BY_NAME = new Map(ROWS.filter((row) => !row.variant).map((row) => [row.name, row]));
 const BY_COMMAND = new Map(ROWS.map((row) => [row.command, row]));
+
+const VALUES: ReadonlyMap<string, number> = new Map(
+  ROWS.flatMap(({ values }) => values && "names" in values ? Object.entries(values.names) : []),
+);
+
+/** The value that has this name in soundcard.h, if any call has a use for it. */
+export function valueNamed(name: string): number | undefined {
+  return VALUES.get(name);
+}
 
 /** All rows of the tables. */
 export function allRows(): readonly Row[] {

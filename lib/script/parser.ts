@@ -295,7 +295,7 @@ function takeField(word: string, names: readonly string[], struct: string): [str
   const equals = word.indexOf("=");
   if (equals < 0) throw new Error(`"${word}": FIELD=VALUE is wanted`);
   const name = word.slice(0, equals);
-  if (!names.includes(name)) {
+  if (!names.includes(name.replace(/\[\d+\]$/, ""))) {
     throw new Error(`${struct} has no ${name}: it has ${names.join(", ")}`);
   }
   return [name, word.slice(equals + 1)];

