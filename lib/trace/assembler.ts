@@ -108,7 +108,8 @@ export class Assembler {
     connection.asked.set(getU64(view, InHeader.unique), { opcode, call, handle, opened });
     if (opcode === Opcode.RELEASE || opcode === Opcode.FLUSH) return;
     this.#endFlush(opened);
-    if (call.request.kind === "poll" && this.#pollGoesOn(opened, view)) return;
+    // Who has slept in poll(2) asks once more, because of an event or because the time is over.
+    if (call.request.kind === "poll" && opened.polls.has(call.pid)) return;
     this.#endPoll(opened, call.pid, 0, timeMs);
     this.#listener.began(call);
   }
@@ -120,13 +121,6 @@ export class Assembler {
     opened.flush = undefined;
     this.#listener.began(flush);
     this.#listener.ended(flush);
-  }
-
-  /** Whether a POLL request is one more of a poll(2) that slept. */
-  #pollGoesOn(opened: OpenedFile, view: DataView): boolean {
-    const flags = view.getUint32(InHeader.$size + abi.PollIn.flags, true);
-    return (flags & abi.FUSE_POLL_SCHEDULE_NOTIFY) === 0 &&
-      opened.polls.has(view.getUint32(InHeader.pid, true));
   }
 
   #endPoll(opened: OpenedFile, pid: number, revents: number, endMs: number): void {
@@ -191,9 +185,8 @@ export class Assembler {
     endMs: number,
   ): void {
     if (call.request.kind !== "poll") return;
-    if (!call.request.slept) {
-      if (opened.polls.has(call.pid)) return this.#endPoll(opened, call.pid, revents, endMs);
-    } else if (revents === 0 && error === 0) {
+    if (opened.polls.has(call.pid)) return this.#endPoll(opened, call.pid, revents, endMs);
+    if (call.request.slept && revents === 0 && error === 0) {
       opened.polls.set(call.pid, call);
       return;
     }

@@ -40,6 +40,6 @@ export class Listing implements CallListener {
   }
 
   lost(count: number): void {
-    this.#put(`# ${count} calls are missing here: they came too fast to be written down\n`);
+    this.#put(`# missing here: ${count} (calls that came too fast to be written down)\n`);
   }
 }

@@ -14,7 +14,6 @@ import {
   POLLRDNORM,
   POLLWRNORM,
 } from "../../ffi/libc.ts";
-import type { Values } from "../oss/call.ts";
 import { type Row, rowOf, shortName } from "../script/names.ts";
 import type { Action, Content, Expectation, Mode, PollEvents } from "../script/statement.ts";
 import { quote } from "../script/words.ts";
@@ -181,7 +180,7 @@ function writeIoctl(
     const value = new DataView(output.buffer, output.byteOffset).getInt32(0, true);
     return {
       action: named,
-      expected: { value: near("value", value, valueText(value, row.values)) },
+      expected: { value: near("value", value, intText(value, row)) },
     };
   }
   if (output.length < row.argument.$size) return { action: named };
@@ -204,7 +203,7 @@ function namedAction(row: Row, command: number, input: Uint8Array): Action | und
     const value = view.getInt32(0, true);
     // What a question passes does not matter, unless it does.
     if (value === 0 && name.startsWith("GET")) return { do: "call", name };
-    return { do: "call", name, value: valueText(value, row.values) };
+    return { do: "call", name, value: intText(value, row) };
   }
   return undefined;
 }
@@ -263,7 +262,7 @@ function withTolerance(field: string, value: number, stream: TracedStream): stri
 }
 
 /** An int by the names of its values. */
-function valueText(value: number, values: Values | undefined): string {
+function intText(value: number, { name, values }: Row): string {
   if (values?.kind === "level" && (value & ~0xffff) === 0) {
     return `${value & 0xff},${value >>> 8}`;
   }
@@ -279,6 +278,8 @@ function valueText(value: number, values: Values | undefined): string {
     const sum = names.reduce((sum, name) => sum | values.names[name], 0);
     if (names.length > 0 && sum === value) return names.join("+");
   }
-  if (value >= 0 && value <= 0xfffff) return String(value);
+  // Two numbers in one.
+  const isDecimal = value >= 0 && value <= 0xfffff && name !== "SNDCTL_DSP_SETFRAGMENT";
+  if (isDecimal) return String(value);
   return `0x${(value >>> 0).toString(16)}`;
 }

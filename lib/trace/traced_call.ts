@@ -37,7 +37,7 @@ export type Request =
     /** POLLIN and so on: what was waited for, and what there is. */
     readonly events: number;
     revents: number;
-    /** Whether it slept. */
+    /** Whether it sleeps if there is nothing. */
     readonly slept: boolean;
   }
   /** A page of a mapping is touched for the first time. */

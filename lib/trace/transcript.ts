@@ -67,6 +67,8 @@ export class Transcript implements CallListener {
   readonly #files = new Map<TracedFile, FileState>();
   readonly #waiting = new Set<TracedCall>();
   #numbers = 1;
+  /** Whose the root's calls are. */
+  #who = "";
   #originMs: number | undefined;
   #titled = false;
   #forked = false;
@@ -101,7 +103,7 @@ export class Transcript implements CallListener {
   }
 
   lost(count: number): void {
-    this.#root.lines.push(`${LOST} ${count} calls, which came too fast to be written down`);
+    this.#root.lines.push(`${LOST} ${count} (calls that came too fast to be written down)`);
   }
 
   /** What can be written by now and has not been. */
@@ -158,7 +160,8 @@ export class Transcript implements CallListener {
     const { command, process } = file;
     const who = `# ${command} (process ${process})`;
     if (this.#root.open.size === 0) {
-      this.#root.lines.push(who);
+      if (who !== this.#who) this.#root.lines.push(who);
+      this.#who = who;
       return this.#root;
     }
     const lane = this.#fork(this.#root);
@@ -219,19 +222,20 @@ export class Transcript implements CallListener {
     this.#put(lane, call, name, writeCall(call, name, this.#style));
   }
 
-  /** The first touch of a mapping tells that there is one; how long it is, nobody has told. */
+  /** The first touch of a mapping tells that there is one; nobody has told how long: as the ring. */
   #touched(call: TracedCall, { offset, length }: { offset: number; length: number }): void {
     const { file, stream } = call;
     const state = this.#stateOf(file);
     const name = this.#descriptors.nameOf(file);
     const mapping = `ring_of_${name}`;
     if (state.mappedBytes === 0) {
-      state.mappedBytes = Math.max(stream.bufferBytes, offset + length);
+      state.mappedBytes = stream.bufferBytes;
       const action = { do: "mmap", length: String(state.mappedBytes), as: mapping } as const;
       this.#put(state.lane, call, name, { action });
     }
-    if (offset + length > state.mappedBytes) return;
-    const place = { mapping, offset: String(offset), length: String(length) };
+    const touched = Math.min(length, state.mappedBytes - offset);
+    if (touched <= 0) return;
+    const place = { mapping, offset: String(offset), length: String(touched) };
     this.#put(state.lane, call, name, {
       action: isReadOnly(file)
         ? { do: "peek", ...place }

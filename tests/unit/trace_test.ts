@@ -294,8 +294,8 @@ Deno.test("calls that were lost, and those without an answer, are told in commen
   play.transcript.lost(1);
   play.begin(dsp, ioctl("SYNC"), 1);
   assertEquals(play.finish(), ["test a test", "  open dsp wronly"]);
-  assertMatch(play.text, /^# missing here: 3 calls/);
-  assertMatch(play.text, /^ {2}# missing here: 1 calls/m);
+  assertMatch(play.text, /^# missing here: 3 /);
+  assertMatch(play.text, /^ {2}# missing here: 1 /m);
   assertMatch(play.text, /# had no answer when the trace ended: dsp: SYNC/);
 });
 
