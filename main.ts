@@ -8,7 +8,7 @@ import { RECORD } from "./lib/cli/record.ts";
 import { RUN } from "./lib/cli/run.ts";
 import { SCRIPT } from "./lib/cli/script.ts";
 import { TRACE } from "./lib/cli/trace.ts";
-import config from "./deno.json" with { type: "json" };
+import { VERSION } from "./lib/version.ts";
 
 const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD, SCRIPT, TRACE, DOCTOR];
 
@@ -30,7 +30,7 @@ function help(): string {
 async function main(args: string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === "--version") {
-    console.log(`ossp ${config.version}`);
+    console.log(`ossp ${VERSION}`);
     return 0;
   }
   if (name === "--help" || name === "help") {

@@ -15,7 +15,7 @@ import { runCommand } from "../daemon/command.ts";
 import { CONTROL_NAME } from "../device/control.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
-import type { CardConfig, DeviceConfig, EngineConfig, LogLevel } from "../daemon/messages.ts";
+import type { DeviceConfig, EngineConfig, LogLevel } from "../daemon/messages.ts";
 import { MountPoint } from "../daemon/mount_point.ts";
 import { commandWords, enterNamespace, findProgram, replaceDev } from "../daemon/namespace.ts";
 import type { ServerSpec } from "../server/orders.ts";
@@ -149,6 +149,7 @@ export const RUN: Subcommand = {
       about: "name of the dsp that opens in 16 bit, little-endian",
     },
     { name: "mixer", value: "NAME", default: "mixer", about: "name of the mixer" },
+    { name: "sndstat", value: "NAME", default: "sndstat", about: "name of the status file" },
     { name: "dsp-major", value: "N", default: "14", about: "its device number, for cuse" },
     { name: "dsp-minor", value: "N", default: "3", about: "likewise" },
     { name: "adsp-major", value: "N", default: "14", about: "likewise, of the second dsp" },
@@ -159,6 +160,8 @@ export const RUN: Subcommand = {
     { name: "dspw-minor", value: "N", default: "5", about: "likewise" },
     { name: "mixer-major", value: "N", default: "14", about: "likewise, of the mixer" },
     { name: "mixer-minor", value: "N", default: "0", about: "likewise" },
+    { name: "sndstat-major", value: "N", default: "14", about: "likewise, of the status file" },
+    { name: "sndstat-minor", value: "N", default: "6", about: "likewise" },
     {
       name: "loopback",
       value: "NAME",
@@ -331,12 +334,14 @@ function engineConfig(parsed: Parsed): Plan {
     ? values.sink!
     : `${values.sink}, recorded from ${values.source}`;
   const card = { name: "ossp", about, dsps, loopbacks, mixers, sink, source };
-  const names = deviceNames([card]);
+  const [sndstat] = [device("sndstat")].filter(({ name }) => name !== "");
+  const names = deviceNames({ cards: [card], sndstat });
   if (new Set(names).size < names.length) throw usage("run", "two devices have the same name");
   if (names.length === 0) throw usage("run", "no device has a name");
   return {
     frontend: chooseFrontend(values),
     cards: [card],
+    sndstat,
     mappedOptions: {
       leadMs: values["mmap-lead"] === undefined ? undefined : number("mmap-lead", 0, 10_000),
       silence: values["mmap-silence"] !== undefined,
@@ -357,11 +362,12 @@ function withOptions<Spec extends { readonly server?: ServerSpec }>(
 }
 
 /** The names of all devices. */
-function deviceNames(cards: readonly CardConfig[]): string[] {
-  return cards.flatMap(({ dsps, loopbacks, mixers }) => [
+function deviceNames({ cards, sndstat }: Pick<Plan, "cards" | "sndstat">): string[] {
+  const ofCards = cards.flatMap(({ dsps, loopbacks, mixers }) => [
     ...[...dsps, ...mixers].map(({ name }) => name),
     ...loopbacks.flatMap((name) => [`${name}0`, `${name}1`]),
   ]);
+  return sndstat ? [...ofCards, sndstat.name] : ofCards;
 }
 
 function sinkSpec(
@@ -426,7 +432,7 @@ function enterOwnNamespace(args: string[]): never {
 }
 
 function prepareMountPoint(
-  { cards, scripted }: Plan,
+  plan: Plan,
   wanted: string | undefined,
   isInNamespace: boolean,
   log: Log,
@@ -438,7 +444,9 @@ function prepareMountPoint(
     ? `/dev/${DEV_FOLDER}`
     : `${Deno.env.get("XDG_RUNTIME_DIR") ?? "/run"}/ossp`;
   const path = resolve(wanted ?? preset);
-  if (isInNamespace) replaceDev(path, [...deviceNames(cards), ...(scripted ? [CONTROL_NAME] : [])]);
+  if (isInNamespace) {
+    replaceDev(path, [...deviceNames(plan), ...(plan.scripted ? [CONTROL_NAME] : [])]);
+  }
   try {
     return new MountPoint(path, (message) => log.write("info", message));
   } catch (error) {

@@ -7,6 +7,7 @@ import { ServerLine } from "../backend/server.ts";
 import { ControlDevice } from "../device/control.ts";
 import type { DspFile } from "../device/dsp.ts";
 import { VirtualClock } from "../device/virtual_clock.ts";
+import { SndstatDevice } from "../device/sndstat.ts";
 import { type Channel, warnOfAnswer } from "../fuse/channel.ts";
 import { createCharacterDevice } from "../fuse/cuse.ts";
 import { Directory } from "../fuse/directory.ts";
@@ -16,7 +17,7 @@ import type { CharacterDevice } from "../fuse/session.ts";
 import { Card, type CardHost } from "./card.ts";
 import { EpollLoop } from "./epoll_loop.ts";
 import type { Loop } from "./loop.ts";
-import type { EngineCommand, EngineConfig, EngineEvent } from "./messages.ts";
+import type { DeviceConfig, EngineCommand, EngineConfig, EngineEvent } from "./messages.ts";
 import { Tap, TapRecords } from "../trace/tap.ts";
 import { UringLoop } from "./uring_loop.ts";
 
@@ -70,6 +71,7 @@ export class Engine {
     };
     this.#cards = config.cards.map((card) => new Card(card, this.#lines, host));
     this.#devices = this.#cards.flatMap(({ devices }) => devices);
+    if (config.sndstat) this.#devices.push(sndstat(config.sndstat, host));
     if (!clock) return;
     clock.settled = () => this.#channels.every(({ session }) => session.settled);
     const control = new ControlDevice(clock, faults!, this.#loop.schedule);
@@ -171,4 +173,14 @@ export class Engine {
     this.#loop.close();
     for (const channel of this.#channels) channel.close();
   }
+}
+
+function sndstat({ name, ...numbers }: DeviceConfig, { cards, clock }: CardHost): CharacterDevice {
+  return { device: new SndstatDevice(name, cards, unameLine(), clock), ...numbers };
+}
+
+/** What uname(2) says of the kernel. */
+function unameLine(): string {
+  const version = Deno.readTextFileSync("/proc/sys/kernel/version").trimEnd();
+  return `Linux ${Deno.hostname()} ${Deno.osRelease()} ${version} ${Deno.build.arch}`;
 }

@@ -48,6 +48,8 @@ export interface EngineConfig {
   /** The folder where programs find the devices. */
   readonly folder: string;
   readonly cards: readonly CardConfig[];
+  /** The status device, if there is one. */
+  readonly sndstat?: DeviceConfig;
   readonly mappedOptions: MappedOptions;
   /** Whether opens are made for mapping where the kernel wants to know that beforehand. */
   readonly mapsAlways: boolean;

@@ -22,21 +22,34 @@ export function threadGroup(tid: number): number | undefined {
   return threadGroupOf(readStatus(tid));
 }
 
-/** Whether a process has a descriptor of a device of this name. */
-export function holdsDevice(pid: number, name: string): boolean {
+/**
+ * Whether a process has a descriptor of a device.
+ *
+ * @param name the device's name
+ * @param inode the inode number of its file
+ */
+export function holdsDevice(pid: number, name: string, inode: number): boolean {
   try {
-    const folder = `/proc/${pid}/fd`;
-    // A node that is looked up anew for each open is shown as deleted.
-    const file = new RegExp(`/${name}(?: \\(deleted\\))?$`);
-    return [...Deno.readDirSync(folder)].some((entry) => {
-      try {
-        return file.test(Deno.readLinkSync(`${folder}/${entry.name}`));
-      } catch {
-        return false; // closed meanwhile
-      }
-    });
+    return [...Deno.readDirSync(`/proc/${pid}/fdinfo`)].some((fd) =>
+      isDevice(pid, fd.name, name, inode)
+    );
   } catch {
     return false;
+  }
+}
+
+function isDevice(pid: number, fd: string, name: string, inode: number): boolean {
+  try {
+    // proc_pid_fdinfo(5). What the descriptor links to must not be asked of a kernel that says this
+    // (5.14 and newer): later ones wait there until a program that replaces itself by exec(3) has done
+    // so, and it waits for us while it closes the device.
+    const found = Deno.readTextFileSync(`/proc/${pid}/fdinfo/${fd}`).match(/^ino:\t(\d+)$/m);
+    if (found) return Number(found[1]) === inode;
+    // A node that is looked up anew for each open is shown as deleted.
+    const path = Deno.readLinkSync(`/proc/${pid}/fd/${fd}`).replace(/ \(deleted\)$/, "");
+    return path.endsWith(`/${name}`);
+  } catch {
+    return false; // closed meanwhile
   }
 }
 

@@ -127,6 +127,8 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
   readonly dsp: Dsp;
   readonly cached: boolean;
   readonly #session: Session;
+  /** The number of the file's inode, on the fuse front end; else 0. */
+  readonly #inode: number;
   readonly #host: DeviceHost;
   readonly #writes: WaitingWrite[] = [];
   readonly #spareWrites: WaitingWrite[] = [];
@@ -147,6 +149,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
   constructor(opened: Opened, host: DeviceHost) {
     const { session, nodeid, caller, name, format, accessMode } = opened;
     this.#session = session;
+    this.#inode = session.inode(nodeid);
     this.name = name;
     this.#host = host;
     this.client = new ProcessClient(caller.pid);
@@ -337,7 +340,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
     const { process } = this.client;
     const mayBeLast = !this.dsp.mapping?.playback?.running && !this.dsp.playback.drained &&
       (caller.pid === this.client.pid || threadGroup(caller.pid) === process) &&
-      !(process !== undefined && holdsDevice(process, this.name));
+      !(process !== undefined && holdsDevice(process, this.name, this.#inode));
     if (mayBeLast || this.dsp.playback.failed) this.fsync(unique);
     else this.#session.replyEmpty(unique);
   }

@@ -27,7 +27,7 @@ export function createCharacterDevice(
   }
   const { device, major, minor } = character;
   if (channel.session.ready && exists(`/sys/class/cuse/${device.name}`)) {
-    openToAll(`/dev/${device.name}`);
+    openToAll(`/dev/${device.name}`, device.mode ?? 0o666);
     return channel;
   }
   channel.close();
@@ -38,9 +38,9 @@ export function createCharacterDevice(
 }
 
 /** Where no udev rule says who may open the device, everybody may. */
-function openToAll(path: string): void {
+function openToAll(path: string, wanted: number): void {
   const { mode } = Deno.statSync(path);
-  if (mode !== null && (mode & 0o077) === 0) Deno.chmodSync(path, 0o666);
+  if (mode !== null && (mode & 0o077) === 0) Deno.chmodSync(path, wanted);
 }
 
 function exists(path: string): boolean {

@@ -15,6 +15,10 @@ export interface Caller {
 export interface Device {
   /** Its name in the directory, e.g. "dsp". */
   readonly name: string;
+  /** Who may do what with its file, as chmod(2) has it; everybody may read and write if not said. */
+  readonly mode?: number;
+  /** The size that its file of the folder is said to have; one that covers all writes if not said. */
+  readonly bytes?: number;
   /**
    * Opens it.
    *
@@ -37,8 +41,14 @@ export interface OpenFile {
    * 6.6 map it. Then it cannot be read: a read(2) would look like a page of a mapping being filled.
    */
   readonly cached?: boolean;
-  /** read(2): fill at most `size` bytes of `session.data`, then `session.replyRead`. */
-  read(unique: number, size: number, flags: number): void;
+  /** Whether what is read depends on where: a program may seek in it. */
+  readonly seekable?: boolean;
+  /**
+   * read(2): fill at most `size` bytes of `session.data`, then `session.replyRead`.
+   *
+   * @param offset where it is to be read from, for a seekable file; 0 unless `session.tellsOffsets`
+   */
+  read(unique: number, size: number, flags: number, offset: number): void;
   /** A page of a mapping is to be filled: as `read`, with what the file holds from `offset` on. */
   fill(unique: number, offset: number, size: number): void;
   /** Pages that a program has changed in its mapping come back, for whatever reason. */

@@ -11,6 +11,9 @@ const S_IFREG = 0o100000;
 // Writes within the size may run in parallel, and no write(2) is longer than this.
 const DEVICE_BYTES = 0x7fff_f000;
 
+// Not what the files of another file system have: a descriptor is known by it ("ossp" in ASCII).
+const FIRST_INODE = 0x6f737370_0000;
+
 const DT_DIR = 4;
 const DT_REG = 8;
 
@@ -70,6 +73,11 @@ export class Directory {
     return this.#nodes.get(nodeid)?.device;
   }
 
+  /** The inode number that programs see of a node's file, undefined when there is no such node. */
+  inode(nodeid: number): number | undefined {
+    return this.#nodes.get(nodeid)?.inode;
+  }
+
   /** Writes a `fuse_entry_out`; the kernel may not keep the name, which stands for the next node. */
   writeEntry(nodeid: number, view: DataView, at: number): void {
     setU64(view, at + EntryOut.nodeid, nodeid);
@@ -86,18 +94,19 @@ export class Directory {
   }
 
   #writeAttr(nodeid: number, view: DataView, at: number): void {
-    const root = nodeid === FUSE_ROOT_ID;
+    const node = this.#nodes.get(nodeid);
     for (let i = 0; i < Attr.$size; i += 4) view.setUint32(at + i, 0, true);
-    setU64(view, at + Attr.ino, root ? FUSE_ROOT_ID : this.#nodes.get(nodeid)!.inode);
-    setU64(view, at + Attr.size, root ? 0 : DEVICE_BYTES);
+    setU64(view, at + Attr.ino, node?.inode ?? FUSE_ROOT_ID);
+    setU64(view, at + Attr.size, node ? node.device.bytes ?? DEVICE_BYTES : 0);
     setU64(view, at + Attr.atime, this.#createdSeconds);
     setU64(view, at + Attr.mtime, this.#createdSeconds);
     setU64(view, at + Attr.ctime, this.#createdSeconds);
-    view.setUint32(at + Attr.mode, root ? S_IFDIR | 0o755 : S_IFREG | 0o666, true);
+    const mode = node ? S_IFREG | (node.device.mode ?? 0o666) : S_IFDIR | 0o755;
+    view.setUint32(at + Attr.mode, mode, true);
     // In a user namespace there may be no other user, and nobody may write to a file of none.
     view.setUint32(at + Attr.uid, this.#owner.uid, true);
     view.setUint32(at + Attr.gid, this.#owner.gid, true);
-    view.setUint32(at + Attr.nlink, root ? 2 : 1, true);
+    view.setUint32(at + Attr.nlink, node ? 1 : 2, true);
     view.setUint32(at + Attr.blksize, 4096, true);
   }
 
@@ -134,5 +143,5 @@ export class Directory {
 }
 
 function inodeOf(index: number): number {
-  return FUSE_ROOT_ID + 1 + index;
+  return FIRST_INODE + index;
 }

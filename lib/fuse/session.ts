@@ -153,6 +153,16 @@ export class Session {
     return this.#files.get(handle);
   }
 
+  /** Whether reads say where: the kernel's CUSE says 0 of each. */
+  get tellsOffsets(): boolean {
+    return this.#character === undefined;
+  }
+
+  /** The inode number that programs see of a node's file; 0 on the cuse front end. */
+  inode(nodeid: number): number {
+    return this.#directory?.inode(nodeid) ?? 0;
+  }
+
   /** The number of requests that wait for their answer. */
   get parkedRequests(): number {
     return this.#parked.size;
@@ -234,11 +244,13 @@ export class Session {
         if (!file) return;
         const size = Math.min(view.getUint32(body + abi.ReadIn.size, true), MAX_TRANSFER_BYTES);
         const isCall = view.getUint32(body + abi.ReadIn.read_flags, true) & abi.FUSE_READ_LOCKOWNER;
+        const offset = getU64(view, body + abi.ReadIn.offset);
         // A character device has no pages to fill.
         if (isCall || this.#character) {
-          return file.read(unique, size, view.getUint32(body + abi.ReadIn.flags, true));
+          const flags = view.getUint32(body + abi.ReadIn.flags, true);
+          return file.read(unique, size, flags, offset);
         }
-        return file.fill(unique, getU64(view, body + abi.ReadIn.offset), size);
+        return file.fill(unique, offset, size);
       }
       case Opcode.NOTIFY_REPLY: {
         const start = body + abi.NotifyRetrieveIn.$size;
@@ -417,7 +429,9 @@ export class Session {
   }
 
   #openFlags(fh: number): number {
-    return this.#files.get(fh)?.cached ? CACHED_OPEN_FLAGS : OPEN_FLAGS;
+    const file = this.#files.get(fh);
+    if (file?.seekable) return abi.FOPEN_DIRECT_IO;
+    return file?.cached ? CACHED_OPEN_FLAGS : OPEN_FLAGS;
   }
 
   #writeOpen(at: number, fh: number, openFlags: number): void {

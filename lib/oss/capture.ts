@@ -31,7 +31,7 @@ export class Capture {
   /** Whether SETTRIGGER keeps it from starting. */
   held = false;
 
-  /** How often sound was lost because the program did not read in time. */
+  /** How often since the open sound was lost because the program did not read in time. */
   overruns = 0;
 
   /** The fragments captured since the open. */

@@ -54,11 +54,14 @@ export class Dsp {
 
   readonly cards: Cards;
 
+  /** Whether it was opened for playing. */
+  readonly plays: boolean;
+
+  /** What GETERROR has told of already. */
+  readonly told = { underruns: 0, overruns: 0 };
+
   /** The number of its device in `cards.audios`. */
   readonly audio: number;
-
-  /** Whether it was opened for playing. */
-  readonly #plays: boolean;
 
   /** Whether SETTRIGGER has output enabled. */
   #outputEnabled: boolean;
@@ -76,7 +79,7 @@ export class Dsp {
         now: host.now,
         onShown: host.onShown,
       });
-    this.#plays = plays;
+    this.plays = plays;
     this.#outputEnabled = plays;
   }
 
@@ -100,7 +103,7 @@ export class Dsp {
    * enabled: what was not begins to record, as in snd-pcm-oss.
    */
   trigger(output: boolean, input: boolean): void {
-    this.#triggerOutput(output && this.#plays);
+    this.#triggerOutput(output && this.plays);
     if (this.capture) this.#triggerInput(this.capture, input);
   }
 

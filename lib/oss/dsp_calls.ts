@@ -247,10 +247,14 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
     about: "xruns since the last call",
     timed: ["play_underruns", "rec_overruns"],
   }, (dsp, info) => {
-    info.setInt32(oss.AudioErrInfo.play_underruns, dsp.playback.underruns, true);
-    dsp.playback.underruns = 0; // OSS 4: the counts are of the time since the last call
+    info.setInt32(
+      oss.AudioErrInfo.play_underruns,
+      dsp.playback.underruns - dsp.told.underruns,
+      true,
+    );
+    dsp.told.underruns = dsp.playback.underruns; // OSS 4: of the time since the last call
     if (!dsp.capture) return;
-    info.setInt32(oss.AudioErrInfo.rec_overruns, dsp.capture.overruns, true);
-    dsp.capture.overruns = 0;
+    info.setInt32(oss.AudioErrInfo.rec_overruns, dsp.capture.overruns - dsp.told.overruns, true);
+    dsp.told.overruns = dsp.capture.overruns;
   }),
 ];

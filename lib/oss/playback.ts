@@ -33,7 +33,7 @@ export class Playback {
   /** When `pump` has something to do next; Infinity while nothing moves. */
   dueMs = Infinity;
 
-  /** How often the sink found nothing to play while the program had not said that it was done. */
+  /** How often since the open the sink found nothing to play while the program had not said that it was done. */
   underruns = 0;
 
   /** Whether SETTRIGGER holds the sound back, however much is written. */

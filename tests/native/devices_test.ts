@@ -1,6 +1,6 @@
 // The device files beside dsp and mixer: what they open as, and what their links lead to.
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { noise, readWav, type Sound } from "../programs.ts";
 import { LACKING, Run, Scratch } from "./ossp.ts";
 
@@ -36,5 +36,92 @@ Deno.test({
     for (const [i, sound] of Object.values(sounds).entries()) {
       assertEquals(await readWav(`${path}/${i + 1}.wav`), sound);
     }
+  },
+});
+
+Deno.test({
+  name: "/dev/sndstat is a file that is read as any other, and tells what plays",
+  ignore: LACKING,
+  async fn() {
+    await using scratch = new Scratch();
+    const { path } = scratch;
+    // The stream's ring has 16 fragments of 128 bytes; it is full, and has not started.
+    const script = `
+      exec 2>&1
+      perl -e '$^F = 9; open my $dsp, ">", "/dev/dsp" or die; open my $again, "<", "/dev/audio" or die;
+        syswrite $dsp, "x" x 100; exec "sh", "-c", $ARGV[0]' '
+          cat /dev/sndstat >all
+          dd if=/dev/sndstat bs=7 status=none >small
+          head -c 100 /dev/sndstat >head
+          tail -c +101 /dev/sndstat >tail
+          cp /dev/sndstat copy
+          wc -c </dev/sndstat >count
+          { dd bs=10 count=1 status=none >one; cat >two; } </dev/sndstat
+        '
+      test -w /dev/sndstat && test "$(id -u)" != 0 && echo writable
+      echo x 2>/dev/null >/dev/sndstat && echo written
+      cat /dev/sndstat >after
+      ls -lL /dev/sndstat | cut -c1-10
+    `;
+    await using run = Run.ossp(["--sink", "null", "--", "sh", "-c", script], { cwd: path });
+    assertEquals([await run.end(), run.stdout, run.stderr], [0, "-r--r--r--\n", ""]);
+    const text = (name: string) => Deno.readTextFileSync(`${path}/${name}`).replaceAll(/\d/g, "N");
+    const all = text("all");
+    assertMatch(
+      Deno.readTextFileSync(`${path}/all`),
+      new RegExp(
+        `^Sound Driver:3\\.8\\.1a-980706 \\(ossp [\\d.]+\\)
+Kernel: Linux .*${Deno.osRelease()} .*
+Config options: 0
+
+Installed drivers: 
+Type 10: ossp
+
+Card config: 
+ossp: null, recorded from silence
+
+Audio devices:
+0: ossp: null, recorded from silence \\(DUPLEX\\)
+
+Synth devices: NOT ENABLED IN CONFIG
+
+Midi devices: NOT ENABLED IN CONFIG
+
+Timers: NOT ENABLED IN CONFIG
+
+Mixers:
+0: ossp
+
+Open streams:
+dsp: pid \\d+ cmd 'perl' OUT, u8 8000 Hz 1 ch, \\d+ of 2048 bytes queued \\(\\d+ ms\\), \\d+ played, \\d+ underruns
+audio: pid \\d+ cmd 'perl' IN, mulaw 8000 Hz 1 ch, 0 of 2048 bytes to be read, 0 recorded, 0 overruns
+$`,
+      ),
+    );
+    for (const name of ["small", "copy"]) assertEquals(text(name), all, name);
+    assertEquals(text("head") + text("tail"), all);
+    assertEquals(text("one") + text("two"), all);
+    assert(Number(Deno.readTextFileSync(`${path}/count`)) > 300);
+    assertMatch(text("after"), /\nOpen streams: none\n$/);
+  },
+});
+
+Deno.test({
+  name: "a program that closes its device by becoming another one is not held up",
+  ignore: LACKING,
+  async fn() {
+    await using scratch = new Scratch();
+    // Perl's files are closed by exec(3), which holds a lock that /proc may want meanwhile; whoever
+    // waits for that one cannot be looked at, only be killed.
+    const become = `open my $dsp, ">", "/dev/dsp" or die; syswrite $dsp, "x" x 4000;
+      exec "sh", "-c", "echo another"`;
+    await using run = Run.ossp(
+      ["--sink", `raw:${scratch.path}/heard`, "--format", "u8", "--rate", "8000"].concat([
+        ...["--channels", "1", "--", "perl", "-e", become],
+      ]),
+      { by: ["timeout", "--signal=KILL", "12"] },
+    );
+    assertEquals([await run.end(), run.stdout, run.stderr], [0, "another\n", ""]);
+    assertEquals(Deno.statSync(`${scratch.path}/heard`).size, 4000);
   },
 });

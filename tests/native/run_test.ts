@@ -116,13 +116,13 @@ Deno.test({
       for device in dsp adsp audio dspW; do printf sound > /dev/$device || echo "no $device"; done
       true < /dev/mixer || echo "no mixer"
       echo nothing > /dev/null; test -e /dev/stdout -a -c /dev/tty -a -w /dev/shm || echo "not all"
-      cd /dev; ls dsp adsp audio dspW mixer
+      cd /dev; ls dsp adsp audio dspW mixer sndstat
     `;
     const seen = async (id: number, by: readonly string[], env: Record<string, string>) => {
       await using run = Run.ossp(["--", "sh", "-c", devices], { by, env });
       assertEquals([await run.end(), run.stdout, run.stderr], [
         0,
-        `${id}\n${id}\nadsp\naudio\ndsp\ndspW\nmixer\n`,
+        `${id}\n${id}\nadsp\naudio\ndsp\ndspW\nmixer\nsndstat\n`,
         "",
       ]);
       assertEquals(scratch.mounts(), []);
@@ -215,7 +215,7 @@ Deno.test({
         await manager.printed("READY=1\n");
         assertEquals(
           [...Deno.readDirSync(place("made"))].map(({ name }) => name).sort(),
-          ["adsp", "audio", "dsp", "dspW", "mixer"],
+          ["adsp", "audio", "dsp", "dspW", "mixer", "sndstat"],
         );
         run.kill("SIGTERM"); // who is told that it is ready may stop it
         assertEquals(await run.end(), 0, run.stderr);
