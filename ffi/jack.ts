@@ -15,10 +15,8 @@ const symbols = {
   jack_activate: { parameters: ["pointer"], result: "i32" },
   // int jack_deactivate(jack_client_t *)
   jack_deactivate: { parameters: ["pointer"], result: "i32" },
-  // int jack_set_process_thread(jack_client_t *, JackThreadCallback, void *arg)
-  jack_set_process_thread: { parameters: ["pointer", "pointer", "buffer"], result: "i32" },
-  // void jack_cycle_signal(jack_client_t *, int status)
-  jack_cycle_signal: { parameters: ["pointer", "i32"], result: "void" },
+  // int jack_set_process_callback(jack_client_t *, JackProcessCallback, void *arg)
+  jack_set_process_callback: { parameters: ["pointer", "pointer", "buffer"], result: "i32" },
   // void jack_on_shutdown(jack_client_t *, JackShutdownCallback, void *arg)
   jack_on_shutdown: { parameters: ["pointer", "pointer", "buffer"], result: "void" },
   // int jack_set_xrun_callback(jack_client_t *, JackXRunCallback, void *arg)

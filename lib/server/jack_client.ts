@@ -1,8 +1,7 @@
 // A client of a JACK server: its ports, and the cycles in which the server wants sound.
 //
-// The calling thread serves the cycles itself, between jack_cycle_wait and jack_cycle_signal, and
-// JACK's own thread has nothing to do. jack_cycle_wait has no limit, and does not return when the
-// server is stopped or dies: it is called aside.
+// JACK calls for each cycle on a thread of its own, which waits until the thread of our streams has
+// served it (ffi/gate.ts). Both have the priority that JACK gives.
 
 import { cString } from "../../ffi/libc.ts";
 import {
@@ -16,12 +15,15 @@ import {
   JackPortIsOutput,
   JackPortIsPhysical,
   JackServerName,
-  LIBJACK,
 } from "../../ffi/jack.ts";
-import { AsideCall, currentThread, functionAddress, Semaphore } from "../../ffi/native_thread.ts";
+import { Gate } from "../../ffi/gate.ts";
+import { currentThread, functionAddress, Semaphore } from "../../ffi/native_thread.ts";
 
 // A cycle that is under way is answered before the client leaves, if it ends so soon.
 const LAST_CYCLE_MS = 20;
+
+// As many cycles may come while the client leaves: of 64 frames those of a second.
+const LEAVING_CYCLES = 1000;
 
 const TYPE = cString(JACK_AUDIO_TYPE);
 
@@ -74,8 +76,7 @@ export class JackClient {
   readonly #jack: Jack;
   readonly #client: Deno.PointerObject;
   readonly #name: string;
-  readonly #cycle: AsideCall;
-  readonly #idle: Semaphore;
+  readonly #gate = new Gate();
   readonly #shutdown: Semaphore;
   readonly #xruns: Semaphore;
   readonly #reordered: Semaphore;
@@ -117,11 +118,7 @@ export class JackClient {
     this.#client = client;
     this.#name = Deno.UnsafePointerView.getCString(library.jack_get_client_name(client)!);
     this.rateHz = library.jack_get_sample_rate(client);
-    this.#cycle = new AsideCall(functionAddress("jack_cycle_wait", LIBJACK), client);
-
-    // JACK's own thread serves one cycle before it calls its function, which takes this and ends.
-    this.#idle = new Semaphore(1);
-    library.jack_set_process_thread(client, Semaphore.WAIT, this.#idle.bytes);
+    library.jack_set_process_callback(client, this.#gate.pass, this.#gate.bytes);
     this.#shutdown = new Semaphore(0);
     library.jack_on_shutdown(client, Semaphore.POST, this.#shutdown.bytes);
     this.#xruns = new Semaphore(0);
@@ -138,9 +135,7 @@ export class JackClient {
   activate(): boolean {
     // The first look at the list takes 30 ms, which no cycle has: all of its memory is touched.
     this.portsToConnect("play", SYSTEM_PORTS);
-    if (this.#jack.jack_activate(this.#client) !== 0) return false;
-    this.#cycle.start();
-    return true;
+    return this.#jack.jack_activate(this.#client) === 0;
   }
 
   /** Whether the server has shut down, or has thrown the client out. */
@@ -166,7 +161,7 @@ export class JackClient {
 
   /** Waits for a cycle; its frames, 0 if none has come after `ms`. */
   waitCycle(ms: number): number {
-    return this.#cycle.wait(ms) ?? 0;
+    return this.#gate.wait(ms);
   }
 
   /** Frames since the cycle began. */
@@ -176,8 +171,7 @@ export class JackClient {
 
   /** The cycle is done; the next can come. */
   signalCycle(): void {
-    this.#jack.jack_cycle_signal(this.#client, 0);
-    this.#cycle.start();
+    this.#gate.answer();
   }
 
   /**
@@ -224,11 +218,9 @@ export class JackClient {
 
   /** Leaves the server. */
   close(): void {
-    if (this.#cycle.wait(LAST_CYCLE_MS) !== undefined) {
-      this.#jack.jack_cycle_signal(this.#client, 0);
-    }
+    this.#gate.wait(LAST_CYCLE_MS);
+    this.#gate.open(LEAVING_CYCLES);
     this.#jack.jack_deactivate(this.#client);
-    this.#cycle.abandon();
     this.#jack.jack_client_close(this.#client);
     if (this.#isRealtime) this.#jack.jack_drop_real_time_scheduling(currentThread());
   }

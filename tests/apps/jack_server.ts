@@ -10,6 +10,9 @@ export const JACK_SOUND = { rateHz: 48000, channels: 2 } as const;
 // Long cycles, for who runs the tests may not be allowed real-time scheduling.
 const CYCLE_FRAMES = 1024;
 
+/** What the server says of a client that had not done its work when the next cycle began. */
+const LATE = /JackEngine::XRun: client (?:= )?(\S+) (?:was not finished|finished after)/g;
+
 const S16_SCALE = 32768;
 
 /** What the card has heard. */
@@ -22,6 +25,14 @@ export interface HeardByCard {
   readonly xruns: number;
 }
 
+/** How a server is started. */
+export interface JackOptions {
+  /** A file of S16 in stereo, which the card records over and over. */
+  readonly source?: string;
+  /** By default 1024. */
+  readonly cycleFrames?: number;
+}
+
 /** Server and card. */
 export class JackServer implements AsyncDisposable {
   /**
@@ -30,43 +41,45 @@ export class JackServer implements AsyncDisposable {
    */
   readonly name = `ossp-test-${Deno.pid}`;
   readonly #folder: string;
-  readonly #source: string | undefined;
+  readonly #options: JackOptions;
+  /** What servers said that have ended. */
+  #said = "";
   #card = "";
   #runs = 0;
   #ended = true;
   #server!: Run;
   #cardRun!: Run;
 
-  private constructor(folder: string, source: string | undefined) {
+  private constructor(folder: string, options: JackOptions) {
     this.#folder = folder;
-    this.#source = source;
+    this.#options = options;
   }
 
   /**
    * Starts both.
    *
    * @param folder where files go
-   * @param source a file of S16 in stereo, which the card records over and over
    */
-  static async start(folder: string, source?: string): Promise<JackServer> {
-    const jack = new JackServer(folder, source);
+  static async start(folder: string, options: JackOptions = {}): Promise<JackServer> {
+    const jack = new JackServer(folder, options);
     jack.#card = await compile("apps/jack_card.c", folder, "-ljack");
     await jack.restart();
     return jack;
   }
 
   /** Starts both again after `kill`; resolves when the card is there. */
-  async restart(): Promise<void> {
+  async restart(rateHz: number = JACK_SOUND.rateHz): Promise<void> {
     this.#runs++;
-    const dummy = ["-d", "dummy", "-r", String(JACK_SOUND.rateHz), "-p", String(CYCLE_FRAMES)];
+    const { source, cycleFrames = CYCLE_FRAMES } = this.#options;
+    const dummy = ["-d", "dummy", "-r", String(rateHz), "-p", String(cycleFrames)];
     const words = ["jackd", "--name", this.name, ...dummy, "-C", "0", "-P", "0"];
     // It would ask for the machine's sound cards over D-Bus.
     this.#ended = false;
     this.#server = new Run(words, { env: { JACK_NO_AUDIO_RESERVATION: "1" } });
     const running = `/dev/shm/jack_${this.name}_${Deno.uid()}_0`;
     await until(() => exists(running), "jackd's socket");
-    const source = this.#source === undefined ? [] : [this.#source];
-    this.#cardRun = new Run([this.#card, this.name, this.#heardPath, ...source]);
+    const recorded = source === undefined ? [] : [source];
+    this.#cardRun = new Run([this.#card, this.name, this.#heardPath, ...recorded]);
     await this.#cardRun.printed("ready");
   }
 
@@ -79,22 +92,32 @@ export class JackServer implements AsyncDisposable {
     this.#server.kill(signal);
   }
 
+  /** How often each client was late, as the servers that have ended told. */
+  get lateCycles(): ReadonlyMap<string, number> {
+    const late = new Map<string, number>();
+    for (const [, name] of this.#said.matchAll(LATE)) late.set(name, (late.get(name) ?? 0) + 1);
+    return late;
+  }
+
   /** Kills the server, and with it the card. */
   async kill(): Promise<HeardByCard> {
-    this.#server.kill("SIGKILL");
-    await this.#server.end();
-    this.#ended = true;
+    await this.#end("SIGKILL");
     this.#clear();
     return await this.#heard();
+  }
+
+  async #end(signal: Deno.Signal): Promise<void> {
+    this.#server.kill(signal);
+    await this.#server.end();
+    this.#said += this.#server.stdout + this.#server.stderr;
+    this.#ended = true;
   }
 
   /** Ends both. */
   async end(): Promise<HeardByCard> {
     this.#cardRun.kill("SIGTERM");
     const heard = await this.#heard();
-    this.#server.kill("SIGTERM");
-    await this.#server.end();
-    this.#ended = true;
+    await this.#end("SIGTERM");
     return heard;
   }
 
@@ -125,8 +148,7 @@ export class JackServer implements AsyncDisposable {
     await this.#cardRun?.[Symbol.asyncDispose]();
     if (this.#server && !this.#ended) {
       this.#server.kill("SIGCONT");
-      this.#server.kill("SIGTERM");
-      await this.#server.end();
+      await this.#end("SIGTERM");
     }
     this.#clear();
   }

@@ -139,7 +139,7 @@ test("what the server records is read to the bit, by two programs at once", asyn
   await Deno.writeFile(source, sound);
   const twice = Buffer.concat([sound, sound]);
   for (let left = TRIES - 1;; left--) {
-    await using jack = await JackServer.start(scratch.path, source);
+    await using jack = await JackServer.start(scratch.path, { source });
     const recorder = (name: string) =>
       quote([
         ...[...osspWords(), "record", "--seconds", "1", "--format", "s16le"],

@@ -1,14 +1,19 @@
 // Measures ossp: natively against a minimal C server, in a user-mode kernel against osspd, what it
 // costs to run, what mapped streams and mixes cost, what sound servers cost, whether its delays are
-// true, and what the page cache of a mapping does. Ratios are of calls in turn, in one run, so they
+// true, whether JACK's cycles are served in time, and what the page cache of a mapping does. Ratios are of calls in turn, in one run, so they
 // hold on any machine; the limits are those that we hold ourselves to. Exits with 1 if one is
 // exceeded.
 //
-// Usage: bench.ts [native] [osspd] [cost] [mapped] [mix] [servers] [delay] [pagecache]
+// Usage: bench.ts [--seconds N] [native] [osspd] [cost] [mapped] [mix] [servers] [delay] [jack]
+//                 [pagecache]
 //        all of them by default
+//
+//   --seconds N   how long programs play through JACK, with each length of cycle: 600 by default
 
+import { parseArgs } from "@std/cli/parse-args";
 import { bootUml } from "../device/uml.ts";
 import { build, type Programs } from "./build.ts";
+import { jack } from "./jack.ts";
 import { mapped } from "./mapped.ts";
 import {
   compare,
@@ -29,9 +34,10 @@ import { delay } from "./delay.ts";
 import { pageCache } from "./page_cache.ts";
 import { servers } from "./servers.ts";
 
-const PARTS = ["native", "osspd", "cost", "mapped", "mix", "servers", "delay", "pagecache"];
+const PARTS = ["native", "osspd", "cost", "mapped", "mix", "servers", "delay", "jack", "pagecache"];
 const ROUNDS = 300;
 const LOAD_SECONDS = 5;
+const JACK_SECONDS = 600;
 const UML_TIMEOUT_SECONDS = 300;
 
 /** Calls of a program on processor 0 to servers on processor `processor`. */
@@ -115,7 +121,8 @@ async function cost(programs: Programs, folder: string): Promise<void> {
   console.log(`\nFrom start to devices ready: ${ossp.readyMs.toFixed(0)} ms`);
 }
 
-const parts = Deno.args.length > 0 ? Deno.args : PARTS;
+const { _: named, seconds = JACK_SECONDS } = parseArgs(Deno.args, { string: ["seconds"] });
+const parts = named.length > 0 ? named : PARTS;
 const folder = await Deno.makeTempDir({ prefix: "ossp-bench-" });
 let exceeded = 0;
 try {
@@ -131,6 +138,9 @@ try {
   if (parts.includes("mix")) exceeded += (await mix(folder)).filter(isExceeded).length;
   if (parts.includes("servers")) exceeded += (await servers(folder)).filter(isExceeded).length;
   if (parts.includes("delay")) await delay(folder);
+  if (parts.includes("jack")) {
+    exceeded += (await jack(folder, Number(seconds))).filter(isExceeded).length;
+  }
   if (parts.includes("pagecache")) console.log(`\n${await pageCache(folder)}`);
 } finally {
   await Deno.remove(folder, { recursive: true });

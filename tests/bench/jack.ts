@@ -1,0 +1,171 @@
+// JACK: whether ossp is in time for a server of short cycles, beside a trivial client in C on the same
+// server; how soon there is sound again when the server is started anew; and how long a sound is on
+// its way from a program through ossp and JACK and back to the program.
+
+import { JackServer } from "../apps/jack_server.ts";
+import { Run, until } from "../native/ossp.ts";
+import { available, KERNEL_MAPS } from "../programs.ts";
+import { compile as compileTest } from "../compile.ts";
+import { compile } from "./build.ts";
+import {
+  cpuSeconds,
+  type Figure,
+  figureTable,
+  type Load,
+  load,
+  memoryMib,
+  output,
+  startOssp,
+  table,
+} from "./measure.ts";
+
+const RATE_HZ = 48000;
+const FRAME_BYTES = 4; // S16 in stereo
+
+/** Frames of a cycle, and whether ossp may be late at all, or as often as the client in C. */
+const CYCLES = [{ frames: 256, mayBeLate: false }, { frames: 128, mayBeLate: true }] as const;
+
+/** How long the server is away in the middle. */
+const AWAY_MS = 500;
+const BACK_LIMIT_MS = 2000;
+
+const LOOP_CYCLES = [1024, 512, 256, 128, 64];
+const LOOP_CLICKS = 40;
+
+/** Of the programs' fragments: 64 frames. */
+const LOOP_FRAGMENT_SHIFT = 8;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Clients of the server whose names have a beginning: how often they were late. */
+function lateCycles(jack: JackServer, beginning: string): number {
+  return [...jack.lateCycles].filter(([name]) => name.startsWith(beginning))
+    .reduce((sum, [, count]) => sum + count, 0);
+}
+
+/** Two programs, one of which maps, and the server's restart in the middle. */
+async function inTime(
+  { frames, mayBeLate }: typeof CYCLES[number],
+  folder: string,
+  seconds: number,
+): Promise<Figure[]> {
+  const own = `${folder}/jack-${frames}`;
+  await Deno.mkdir(own);
+  const trivialPath = await compile("jack_client", own, "-ljack");
+  const writer = await compile("load", own);
+  const mapper = await compileTest("native/mmap_client.c", own);
+  const silence = `${own}/silence`;
+  await Deno.writeFile(silence, new Uint8Array(0));
+  await Deno.truncate(silence, seconds * RATE_HZ * FRAME_BYTES);
+  await using jack = await JackServer.start(own, { cycleFrames: frames });
+  const startTrivial = async () => {
+    const trivial = new Run([trivialPath, jack.name]);
+    await trivial.printed("ready");
+    return trivial;
+  };
+  const trivial = await startTrivial();
+  const options = ["--frontend", "fuse", "--dir", `${own}/dev`, "--sink", `jack:${jack.name}`];
+  // It says that the server has gone, and is back.
+  await using ossp = await startOssp(options, { onLine: () => {} });
+  const device = `${own}/dev/dsp`;
+  const before = cpuSeconds(ossp.pid);
+  const written: Promise<Load> = load(writer, device, 1, RATE_HZ, seconds);
+  const ring = ["S16_LE", RATE_HZ, 2, 12, 16, silence];
+  const mapped = KERNEL_MAPS
+    ? output<{ late_refills: number }>(mapper, device, ...ring)
+    : Promise.resolve({ late_refills: 0 });
+  await sleep(seconds * 500);
+  await jack.kill();
+  await trivial[Symbol.asyncDispose]();
+  await sleep(AWAY_MS);
+  await jack.restart();
+  const backMs = Date.now();
+  const trivialAgain = await startTrivial();
+  const { underruns } = await written;
+  await mapped;
+  const { anonymous } = memoryMib(ossp.pid);
+  const cpu = (cpuSeconds(ossp.pid) - before) / seconds * 100;
+  const { bytes, cycles, xruns } = await jack.end();
+  await trivialAgain[Symbol.asyncDispose]();
+  const first = bytes.findIndex((byte) => byte !== 0) / FRAME_BYTES;
+  const heardMs = cycles.findLast(({ frame }) => frame <= first)?.atMs ?? Infinity;
+  const [ours, theirs] = [lateCycles(jack, "ossp"), lateCycles(jack, "trivial")];
+  const there = `cycles of ${frames} frames, ${seconds} s`;
+  return [
+    { what: `${there}: late, ossp`, value: ours, limit: mayBeLate ? theirs : 0 },
+    { what: "there: late, a client in C", value: theirs },
+    { what: "there: xruns of the server's second half, whoever's", value: xruns },
+    { what: "there: underruns of the program that writes", value: underruns },
+    {
+      what: "there: ms from the server's return to sound",
+      value: heardMs - backMs,
+      limit: BACK_LIMIT_MS,
+    },
+    { what: "there: CPU of ossp, % of one", value: cpu },
+    { what: "there: anonymous memory of ossp, MiB", value: anonymous },
+  ];
+}
+
+/** A row of the table of round trips. */
+async function roundTrip(cycleFrames: number, program: string, folder: string): Promise<string[]> {
+  const own = `${folder}/loop-${cycleFrames}`;
+  await Deno.mkdir(own);
+  await using jack = await JackServer.start(own, { cycleFrames });
+  const name = `jack:${jack.name}`;
+  const server = ["--sink", name, "--source", name, "--jack-connect", "none"];
+  await using _ossp = await startOssp(["--frontend", "fuse", "--dir", `${own}/dev`, ...server]);
+  await using loop = new Run([
+    program,
+    `${own}/dev/dsp`,
+    String(LOOP_CLICKS),
+    `${LOOP_FRAGMENT_SHIFT}`,
+  ]);
+  await loop.printed("loop ready");
+  let ports: string[] = [];
+  const list = async () => {
+    await using run = new Run(["jack_lsp", "-s", jack.name]);
+    await run.end();
+    ports = run.stdout.split("\n").filter((name) => /jack_loop.*_1$/.test(name));
+  };
+  for (let tries = 0; ports.length < 2 && tries < 100; tries++) await list();
+  const end = (side: string) => ports.find((name) => name.endsWith(`${side}_1`))!;
+  await using connect = new Run(["jack_connect", "-s", jack.name, end("out"), end("in")]);
+  await connect.end();
+  if (await loop.end() !== 0) throw new Error(loop.stderr);
+  const trips: [number, number][] = JSON.parse(loop.stdout.slice(loop.stdout.indexOf("[")));
+  const sorted = (column: 0 | 1) => trips.map((trip) => trip[column]).sort((a, b) => a - b);
+  const [frames, ms] = [sorted(0), sorted(1)];
+  const median = frames[frames.length >> 1];
+  return [
+    ...[`${cycleFrames}`, `${median}`, `${frames.at(-1)}`, (median / cycleFrames).toFixed(2)],
+    ...[ms[ms.length >> 1].toFixed(1), ms.at(-1)!.toFixed(1)],
+  ];
+}
+
+async function roundTrips(folder: string): Promise<void> {
+  const fragment = 2 ** LOOP_FRAGMENT_SHIFT / FRAME_BYTES;
+  console.log(
+    `\nFrom a write through JACK back to a read, ${LOOP_CLICKS} clicks, fragments of ` +
+      `${fragment} frames\n`,
+  );
+  const program = await compile("jack_loop", folder);
+  const rows = [];
+  for (const cycle of LOOP_CYCLES) rows.push(await roundTrip(cycle, program, folder));
+  console.log(table([["cycle", "frames", "most", "in cycles", "ms", "most"], ...rows]));
+}
+
+/**
+ * Measures JACK and prints tables.
+ *
+ * @param folder where programs, files and mount points go
+ * @param seconds how long two programs play, with each length of cycle
+ */
+export async function jack(folder: string, seconds: number): Promise<Figure[]> {
+  if (!available("jackd", "jack_lsp", "jack_connect")) return [];
+  await roundTrips(folder);
+  console.log("\nJACK's dummy driver at 48 kHz, a program that writes and one that maps\n");
+  const figures: Figure[] = [];
+  for (const cycle of CYCLES) figures.push(...await inTime(cycle, folder, seconds));
+  console.log(figureTable(figures));
+  return figures;
+}
