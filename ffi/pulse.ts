@@ -39,8 +39,23 @@ const symbols = {
   pa_context_unref: { parameters: ["pointer"], result: "void" },
   // pa_context_state_t pa_context_get_state(const pa_context *c)
   pa_context_get_state: { parameters: ["pointer"], result: "i32" },
+  // void pa_context_set_state_callback(pa_context *c, pa_context_notify_cb_t cb, void *userdata)
+  pa_context_set_state_callback: { parameters: ["pointer", "pointer", "pointer"], result: "void" },
   // int pa_context_errno(const pa_context *c)
   pa_context_errno: { parameters: ["pointer"], result: "i32" },
+
+  // pa_operation *pa_context_get_server_info(pa_context *c, pa_server_info_cb_t cb, void *userdata)
+  pa_context_get_server_info: { parameters: ["pointer", "pointer", "pointer"], result: "pointer" },
+  // pa_operation *pa_context_get_sink_info_by_index(pa_context *c, uint32_t idx,
+  //                                                 pa_sink_info_cb_t cb, void *userdata)
+  pa_context_get_sink_info_by_index: {
+    parameters: ["pointer", "u32", "pointer", "pointer"],
+    result: "pointer",
+  },
+  pa_context_get_source_info_by_index: {
+    parameters: ["pointer", "u32", "pointer", "pointer"],
+    result: "pointer",
+  },
 
   // pa_stream *pa_stream_new_with_proplist(pa_context *c, const char *name,
   //                                        const pa_sample_spec *ss, const pa_channel_map *map,
@@ -61,6 +76,25 @@ const symbols = {
   pa_stream_connect_record: { parameters: ["pointer", "buffer", "buffer", "u32"], result: "i32" },
   // int pa_stream_disconnect(pa_stream *s)
   pa_stream_disconnect: { parameters: ["pointer"], result: "i32" },
+  // uint32_t pa_stream_get_device_index(const pa_stream *s)
+  pa_stream_get_device_index: { parameters: ["pointer"], result: "u32" },
+  // int pa_stream_is_suspended(const pa_stream *s)
+  pa_stream_is_suspended: { parameters: ["pointer"], result: "i32" },
+  // void pa_stream_set_state_callback(pa_stream *s, pa_stream_notify_cb_t cb, void *userdata), and
+  // others of that kind
+  pa_stream_set_state_callback: { parameters: ["pointer", "pointer", "pointer"], result: "void" },
+  pa_stream_set_moved_callback: { parameters: ["pointer", "pointer", "pointer"], result: "void" },
+  pa_stream_set_suspended_callback: {
+    parameters: ["pointer", "pointer", "pointer"],
+    result: "void",
+  },
+  pa_stream_set_underflow_callback: {
+    parameters: ["pointer", "pointer", "pointer"],
+    result: "void",
+  },
+  // void pa_stream_set_write_callback(pa_stream *p, pa_stream_request_cb_t cb, void *userdata)
+  pa_stream_set_write_callback: { parameters: ["pointer", "pointer", "pointer"], result: "void" },
+  pa_stream_set_read_callback: { parameters: ["pointer", "pointer", "pointer"], result: "void" },
   // void pa_stream_unref(pa_stream *s)
   pa_stream_unref: { parameters: ["pointer"], result: "void" },
   // pa_stream_state_t pa_stream_get_state(const pa_stream *s)
@@ -293,6 +327,17 @@ export class TimingInfo {
   get sinceUnderrun(): number {
     return this.#long(96);
   }
+}
+
+/** The sample rate that a `pa_sink_info` or a `pa_source_info` has. */
+export function deviceRateHz(info: Deno.PointerObject): number {
+  return new Deno.UnsafePointerView(info).getUint32(28);
+}
+
+/** The server's name for itself in a `pa_server_info`. */
+export function serverName(info: Deno.PointerObject): string {
+  const text = new Deno.UnsafePointerView(info).getPointer(24);
+  return text === null ? "" : Deno.UnsafePointerView.getCString(text);
 }
 
 /** The main loop's watch on a descriptor: it ends a poll when that can be read. */

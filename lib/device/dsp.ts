@@ -32,7 +32,7 @@ import type { Cards, OpenStream } from "../oss/cards.ts";
 import type { Mixer } from "../oss/mixer.ts";
 import type { SampleFormat } from "../pcm/format.ts";
 import { HeldAnswers } from "./held_answers.ts";
-import { isMappingProgram } from "./mapping_programs.ts";
+import { isMappingGame } from "../games.ts";
 import { holdsDevice, ProcessClient, threadGroup } from "./client.ts";
 import { Reads } from "./reads.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
@@ -157,7 +157,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
     this.#held = new HeldAnswers(session, this);
     const { sink, mixer, mappedOptions, cards, audio } = host;
     this.cached = session.mapping === "cached" && accessMode === O_RDWR &&
-      (host.mapsAlways || isMappingProgram(this.client.command));
+      (host.mapsAlways || isMappingGame(this.client.command));
     if (this.cached) this.#log("info", "can map the device, but not record from it");
     const records = accessMode !== O_WRONLY && !this.cached;
     this.dsp = new Dsp(

@@ -1,15 +1,10 @@
 // PulseAudio, or PipeWire's server of that protocol: one connection for all streams, made anew when it
 // is lost.
 
-import { cString } from "../../ffi/libc.ts";
-import {
-  InputWatch,
-  PA_CONTEXT_FAILED,
-  PA_CONTEXT_NOAUTOSPAWN,
-  PA_CONTEXT_READY,
-  type PulseLibrary,
-  pulseLibrary,
-} from "../../ffi/pulse.ts";
+import { InputWatch, type PulseLibrary, pulseLibrary } from "../../ffi/pulse.ts";
+import { qualityRefusal } from "../pcm/resample.ts";
+import { Connection, iterate } from "./pulse_connection.ts";
+import type { Query } from "./pulse_operation.ts";
 import { PulsePlayback } from "./pulse_playback.ts";
 import { PulseRecording } from "./pulse_recording.ts";
 import type { PulseStream } from "./pulse_stream.ts";
@@ -47,65 +42,47 @@ class Entry {
   askedMs = Infinity;
   /** Whether its user has been told that the server does not take it. */
   isRefused = false;
+  /** Whether it is known to go to the server at the rate at which it should. */
+  fits = false;
+  /** The rate of the device that it is at. */
+  deviceRate: Query<number> | undefined;
+  /** When it is to be served next, unless something happens before. */
+  dueMs = 0;
+  /** What the loop had done when it was last served. */
+  #written = 0;
+  #flushes = 0;
+  #running = false;
+  #closed = false;
 
   constructor(readonly stream: ServerStream, nowMs: number) {
     this.stopgap = new Stopgap(stream);
     this.patientUntilMs = nowMs + PATIENCE_MS;
   }
 
+  /** Whether it is to be served: its time has come, or the loop or the server has done something. */
+  isDue(nowMs: number): boolean {
+    const { written, flushes, running, closed } = this.stream.link;
+    const isSame = written === this.#written && flushes === this.#flushes &&
+      running === this.#running && closed === this.#closed;
+    // While it is asked how a stream is to be made, any wake-up may be the answer.
+    const isAsking = this.pulse !== undefined && !this.fits;
+    if (isSame && nowMs < this.dueMs && !isAsking && !this.pulse?.touched) return false;
+    this.#written = written;
+    this.#flushes = flushes;
+    this.#running = running;
+    this.#closed = closed;
+    if (this.pulse) this.pulse.touched = false;
+    return true;
+  }
+
   forgetPulse(): void {
     this.pulse?.close();
     this.pulse = undefined;
+    this.deviceRate?.cancel();
+    this.deviceRate = undefined;
+    this.fits = false;
+    this.dueMs = 0;
   }
-}
-
-/** A main loop of libpulse and a context in it, which runs only while it is waited for. */
-class Connection {
-  readonly loop: Deno.PointerObject;
-  readonly context: Deno.PointerObject;
-
-  /** @param name the server's; empty for the default */
-  constructor(readonly library: PulseLibrary, loop: Deno.PointerObject, name: string) {
-    this.loop = loop;
-    const properties = library.pa_proplist_new();
-    library.pa_proplist_sets(properties, cString("application.icon_name"), cString("audio-card"));
-    this.context = library.pa_context_new_with_proplist(
-      library.pa_mainloop_get_api(loop),
-      cString("ossp"),
-      properties,
-    )!;
-    library.pa_proplist_free(properties);
-    const server = name === "" ? null : cString(name);
-    library.pa_context_connect(this.context, server, PA_CONTEXT_NOAUTOSPAWN, null);
-  }
-
-  get ready(): boolean {
-    return this.library.pa_context_get_state(this.context) === PA_CONTEXT_READY;
-  }
-
-  get failed(): boolean {
-    return this.library.pa_context_get_state(this.context) >= PA_CONTEXT_FAILED;
-  }
-
-  /** Why it failed, in the library's words. */
-  get error(): string {
-    const { library, context } = this;
-    const text = library.pa_strerror(library.pa_context_errno(context));
-    return Deno.UnsafePointerView.getCString(text!);
-  }
-
-  close(): void {
-    this.library.pa_context_disconnect(this.context);
-    this.library.pa_context_unref(this.context);
-  }
-}
-
-/** Runs a main loop until something has happened in it, or the time is over. */
-function iterate(library: PulseLibrary, loop: Deno.PointerObject, ms: number): void {
-  const us = ms === Infinity ? -1 : Math.ceil(ms * 1000);
-  library.pa_mainloop_prepare(loop, us);
-  library.pa_mainloop_poll(loop);
-  library.pa_mainloop_dispatch(loop);
 }
 
 /** The server. */
@@ -116,6 +93,8 @@ export class PulseServer implements Server {
   readonly #retry = new Retry(MOST_RETRY_MS);
   #watch: InputWatch | undefined;
   #connection: Connection | undefined;
+  /** Whether it has come to be ready. */
+  #wasReady = false;
   /** When the connection was begun. */
   #connectMs = 0;
   /** Whether its user has been told that it is lost. */
@@ -131,7 +110,10 @@ export class PulseServer implements Server {
   turn(nowMs: number): number {
     this.#connect(nowMs);
     let next = Infinity;
-    for (const entry of this.#entries) next = Math.min(next, this.#serve(entry, nowMs));
+    for (const entry of this.#entries) {
+      if (entry.isDue(nowMs)) entry.dueMs = nowMs + this.#serve(entry, nowMs);
+      next = Math.min(next, entry.dueMs - nowMs);
+    }
     const isRetrying = !this.#connection && this.#entries.size > 0;
     return isRetrying ? Math.min(next, Math.max(0, this.#retry.dueMs - nowMs)) : next;
   }
@@ -143,10 +125,15 @@ export class PulseServer implements Server {
       for (const entry of this.#entries) this.#detach(entry);
       this.#connection.close();
       this.#connection = undefined;
+      this.#wasReady = false;
       this.#retry.failed(nowMs);
       if (this.#entries.size > 0) this.#lose(error);
     }
-    if (this.#connection?.ready) this.#retry.reset();
+    if (this.#connection?.ready && !this.#wasReady) {
+      this.#wasReady = true;
+      this.#retry.reset();
+      for (const entry of this.#entries) entry.dueMs = 0;
+    }
     if (this.#connection || this.#entries.size === 0 || nowMs < this.#retry.dueMs) return;
     this.#connection = new Connection(this.#library, this.#loop, this.name);
     this.#connectMs = nowMs;
@@ -177,7 +164,9 @@ export class PulseServer implements Server {
   #serve(entry: Entry, nowMs: number): number {
     const { stream, stopgap } = entry;
     this.#attach(entry, nowMs);
-    if (entry.pulse?.ready) return this.#move(entry, entry.pulse, nowMs);
+    if (entry.pulse?.ready && this.#fits(entry, entry.pulse, nowMs)) {
+      return this.#move(entry, entry.pulse, nowMs);
+    }
     if (nowMs < entry.patientUntilMs) return this.#await(stream, nowMs);
     if (stream.link.closed) {
       this.#forget(entry);
@@ -203,9 +192,37 @@ export class PulseServer implements Server {
       retry.failed(nowMs);
     }
     if (entry.pulse || !this.#connection?.ready || nowMs < retry.dueMs) return;
+    this.#create(entry, stream.rateHz, nowMs);
+  }
+
+  #create(entry: Entry, rateHz: number, nowMs: number): void {
+    const { stream } = entry;
     const Kind = stream.direction === "play" ? PulsePlayback : PulseRecording;
-    entry.pulse = new Kind(this.#library, this.#connection.context, stream);
+    entry.pulse = new Kind(this.#library, this.#connection!.context, stream, rateHz);
     entry.askedMs = nowMs;
+  }
+
+  /**
+   * Whether it goes to the server at the rate at which it should: its own, unless the server would have
+   * to resample it and we are better at that. Then it is made anew, at the device's rate; which device
+   * it gets, and what rate that takes on for it, is not known before.
+   */
+  #fits(entry: Entry, pulse: PulseStream, nowMs: number): boolean {
+    if (entry.fits) return true;
+    const { stream } = entry;
+    const isServers = stream.resample === "linear" || qualityRefusal(stream.resample) !== undefined;
+    const servesWell = isServers || this.#connection!.resamplesWell;
+    if (servesWell === undefined) return false;
+    if (!servesWell) {
+      entry.deviceRate ??= this.#connection!.rateOf(stream.direction, pulse.device);
+      if (!entry.deviceRate.done) return false;
+    }
+    entry.fits = true;
+    const rateHz = entry.deviceRate?.answer ?? stream.rateHz;
+    if (rateHz === stream.rateHz) return true;
+    pulse.close();
+    this.#create(entry, rateHz, nowMs);
+    return false;
   }
 
   // A server that has only just been started may have no devices yet.
@@ -224,7 +241,7 @@ export class PulseServer implements Server {
       return Infinity;
     }
     if (pulse.stalled(nowMs)) {
-      this.#lose("no answer");
+      this.#lose(pulse.suspended ? "the device is suspended" : "no answer");
       return Math.min(next, entry.stopgap.turn(nowMs));
     }
     entry.stopgap.leave();

@@ -10,8 +10,10 @@ import {
   type TimingInfo,
 } from "../../ffi/pulse.ts";
 import { LinkState } from "./link.ts";
-import { Operation, PulseStream } from "./pulse_stream.ts";
+import { Operation } from "./pulse_operation.ts";
+import { PulseStream } from "./pulse_stream.ts";
 import type { ServerStream } from "./server.ts";
+import { PlayingVoice } from "./voice.ts";
 
 // What the server is asked to hold is half of what the program holds, within these bounds. A program
 // that maps its buffer sees as much of it go at once when it starts, and has to keep the other half.
@@ -43,7 +45,10 @@ export class PulsePlayback extends PulseStream {
   #flushes: number;
   #flushing: Operation | undefined;
   #draining: Operation | undefined;
-  /** Frames given to the server since the last flush. */
+  /** Makes the server's frames of the stream's, if its rate is another. */
+  readonly #voice: PlayingVoice | undefined;
+  #mix = new Float64Array(0);
+  /** Frames of the server's given to it since the last flush. */
   #written = 0;
   /** What was last seen to wait before the start, and when it began to be that. */
   #gathered = 0;
@@ -53,11 +58,17 @@ export class PulsePlayback extends PulseStream {
   #closedMs = Infinity;
   readonly #report = { atMs: 0, frames: 0, delayFrames: 0 };
 
-  constructor(library: PulseLibrary, context: Deno.PointerObject, stream: ServerStream) {
-    super(library, context, stream);
-    this.#flushes = stream.link.flushes;
+  constructor(
+    library: PulseLibrary,
+    context: Deno.PointerObject,
+    stream: ServerStream,
+    rateHz: number,
+  ) {
+    super(library, context, stream, rateHz);
     const { frameBytes, framesPerMs } = this;
-    const programMs = stream.bufferBytes / stream.link.frameBytes / framesPerMs;
+    if (rateHz !== stream.rateHz) this.#voice = new PlayingVoice(stream, rateHz, stream.channels);
+    this.#flushes = stream.link.flushes;
+    const programMs = stream.bufferBytes / stream.link.frameBytes / stream.rateHz * 1000;
     const serverMs = Math.max(LEAST_SERVER_MS, Math.min(programMs / 2 - LATE_MS, MOST_SERVER_MS));
     const frames = Math.ceil(serverMs * framesPerMs);
     const attributes = bufferAttributes({
@@ -77,7 +88,7 @@ export class PulsePlayback extends PulseStream {
     if (link.closed && this.#closedMs === Infinity) this.#closedMs = nowMs;
     const length = this.#setTarget();
     if (this.corked) {
-      if (link.filled === 0) return this.#stand(nowMs);
+      if (this.#isEmpty) return this.#stand(nowMs);
       if (!this.#gatheredEnough(length, nowMs)) return this.#hold(nowMs);
       this.#feed();
       this.cork(false, nowMs);
@@ -85,10 +96,15 @@ export class PulsePlayback extends PulseStream {
     this.updateTiming(nowMs);
     this.#watch(nowMs);
     this.#tell(nowMs);
-    if (link.filled > 0) return MOST_TURN_MS; // the server asks for it
+    if (!this.#isEmpty) return MOST_TURN_MS; // the server asks for it
     if (!link.running || link.closed) this.#end(nowMs);
     const serverMs = (length - this.#room()) / this.framesPerMs;
     return Math.max(LEAST_TURN_MS, Math.min(serverMs / 2, MOST_TURN_MS));
+  }
+
+  /** Whether all that has come was given to the server. */
+  get #isEmpty(): boolean {
+    return this.stream.link.filled === 0 && (this.#voice?.ready(1) ?? 0) === 0;
   }
 
   /** How many frames the server takes now. */
@@ -103,7 +119,7 @@ export class PulsePlayback extends PulseStream {
     const length = this.#granted.tlength / frameBytes;
     const sinkUs = timing ? Math.max(timing.sinkUs, timing.configuredSinkUs) : 0;
     this.stream.link.target = Math.ceil(
-      length + this.framesOfUs(sinkUs) + LATE_MS * this.framesPerMs,
+      (length + this.framesOfUs(sinkUs) + LATE_MS * this.framesPerMs) * this.ratio,
     );
     return length;
   }
@@ -111,7 +127,7 @@ export class PulsePlayback extends PulseStream {
   #gatheredEnough(length: number, nowMs: number): boolean {
     const { link } = this.stream;
     const { filled } = link;
-    if (filled >= length || !link.running || link.closed) return true;
+    if (filled >= length * this.ratio || !link.running || link.closed) return true;
     if (filled !== this.#gathered) {
       this.#gathered = filled;
       this.#gatheredMs = nowMs;
@@ -136,13 +152,10 @@ export class PulsePlayback extends PulseStream {
 
   #feed(): void {
     const { library, pointer, frameBytes } = this;
-    const { link } = this.stream;
-    const frames = Math.min(this.#room(), link.filled);
+    const frames = this.#take(this.#room());
     if (frames === 0) return;
     this.#draining?.cancel();
     this.#draining = undefined;
-    link.readInto(this.linkFrames(frames), 0, frames);
-    this.toWire(frames);
     library.pa_stream_write(
       pointer,
       this.wireFrames(frames),
@@ -154,10 +167,29 @@ export class PulsePlayback extends PulseStream {
     this.#written += frames;
   }
 
+  /** Makes up to `frames` frames ready to be given to the server; returns how many there are. */
+  #take(frames: number): number {
+    const { link, channels } = this.stream;
+    if (!this.#voice) {
+      const wanted = Math.min(frames, link.filled);
+      const taken = link.readInto(this.linkFrames(wanted), 0, wanted, this.#flushes);
+      this.toWire(taken);
+      return taken;
+    }
+    const ready = this.#voice.ready(frames);
+    const samples = ready * channels;
+    if (this.#mix.length < samples) this.#mix = new Float64Array(samples);
+    this.#mix.fill(0, 0, samples);
+    this.#voice.addTo(this.#mix, ready);
+    this.format.encode(this.#mix, 0, this.wireFrames(ready), 0, samples);
+    return ready;
+  }
+
   #flush(): void {
     const { link } = this.stream;
     this.#flushes = link.flushes;
     link.skipFlushed();
+    this.#voice?.clear();
     this.#draining?.cancel();
     this.#draining = undefined;
     if (this.#written > 0) this.#empty();
@@ -177,7 +209,10 @@ export class PulsePlayback extends PulseStream {
     const { library, pointer } = this;
     const { link } = this.stream;
     if (this.#written > 0 && nowMs - this.#closedMs < END_LIMIT_MS) {
-      this.#draining ??= new Operation(library, library.pa_stream_drain(pointer, null, null));
+      this.#draining ??= new Operation(
+        library,
+        library.pa_stream_drain(pointer, this.onTouch, null),
+      );
       if (!this.#draining.done) return;
     }
     this.#draining?.cancel();
@@ -226,13 +261,15 @@ export class PulsePlayback extends PulseStream {
     const report = this.#report;
     report.atMs = atMs;
     report.frames = this.stream.link.read;
-    report.delayFrames = Math.max(0, Math.round(delayFrames));
+    report.delayFrames = Math.max(0, Math.round(delayFrames * this.ratio)) +
+      (this.#voice?.heldFrames ?? 0);
     this.stream.link.report(report);
   }
 
   override close(): void {
     this.#flushing?.cancel();
     this.#draining?.cancel();
+    this.#voice?.close();
     super.close();
   }
 }

@@ -7,8 +7,10 @@ import {
   type PulseLibrary,
 } from "../../ffi/pulse.ts";
 import { LinkState } from "./link.ts";
-import { Operation, PulseStream } from "./pulse_stream.ts";
+import { Operation } from "./pulse_operation.ts";
+import { PulseStream } from "./pulse_stream.ts";
 import type { ServerStream } from "./server.ts";
+import { RecordingVoice } from "./voice.ts";
 
 // What the server sends at once: the program's fragment, within these bounds.
 const LEAST_FRAGMENT_MS = 5;
@@ -19,6 +21,9 @@ const TURN_MS = 50;
 
 /** A stream that records. */
 export class PulseRecording extends PulseStream {
+  /** Makes the stream's frames of the server's, if its rate is another. */
+  readonly #voice: RecordingVoice | undefined;
+  #samples = new Float64Array(0);
   /** While what was recorded before is being thrown away. */
   #flushing: Operation | undefined;
   /** Where what was sent lies, and how long it is: a pointer and a size_t. */
@@ -27,10 +32,16 @@ export class PulseRecording extends PulseStream {
   readonly #size = new Uint8Array(this.#sent.buffer, 8, 8);
   readonly #report = { atMs: 0, frames: 0, delayFrames: 0 };
 
-  constructor(library: PulseLibrary, context: Deno.PointerObject, stream: ServerStream) {
-    super(library, context, stream);
+  constructor(
+    library: PulseLibrary,
+    context: Deno.PointerObject,
+    stream: ServerStream,
+    rateHz: number,
+  ) {
+    super(library, context, stream, rateHz);
     const { frameBytes, framesPerMs } = this;
-    const programMs = stream.fragmentBytes / stream.link.frameBytes / framesPerMs;
+    if (rateHz !== stream.rateHz) this.#voice = new RecordingVoice(stream, rateHz, stream.channels);
+    const programMs = stream.fragmentBytes / stream.link.frameBytes / stream.rateHz * 1000;
     const fragmentMs = Math.max(LEAST_FRAGMENT_MS, Math.min(programMs, MOST_FRAGMENT_MS));
     const fragsize = Math.ceil(fragmentMs * framesPerMs) * frameBytes;
     const flags = PA_STREAM_START_CORKED | PA_STREAM_ADJUST_LATENCY;
@@ -48,8 +59,12 @@ export class PulseRecording extends PulseStream {
     if (link.running === this.corked) {
       this.cork(!link.running, nowMs);
       if (link.running) {
+        this.#voice?.clear();
         this.#flushing?.cancel();
-        this.#flushing = new Operation(library, library.pa_stream_flush(pointer, null, null));
+        this.#flushing = new Operation(
+          library,
+          library.pa_stream_flush(pointer, this.onTouch, null),
+        );
       }
     }
     while (this.#take()) this.noteMoved(nowMs);
@@ -79,7 +94,13 @@ export class PulseRecording extends PulseStream {
   }
 
   #give(frames: number): void {
-    const { link } = this.stream;
+    const { link, channels } = this.stream;
+    if (this.#voice) {
+      const samples = frames * channels;
+      if (this.#samples.length < samples) this.#samples = new Float64Array(samples);
+      this.format.decode(this.wireFrames(frames), 0, this.#samples, 0, samples);
+      return this.#voice.put(this.#samples, frames);
+    }
     this.fromWire(frames);
     const taken = link.write(this.linkFrames(frames), 0, frames);
     if (taken === frames) return;
@@ -91,12 +112,15 @@ export class PulseRecording extends PulseStream {
     const report = this.#report;
     report.atMs = nowMs;
     report.frames = this.stream.link.written;
-    report.delayFrames = Math.round(this.framesOfUs(this.timing?.sourceUs ?? 0));
+    report.delayFrames = Math.round(
+      this.framesOfUs(this.timing?.sourceUs ?? 0) * this.ratio,
+    );
     this.stream.link.report(report);
   }
 
   override close(): void {
     this.#flushing?.cancel();
+    this.#voice?.close();
     super.close();
   }
 }

@@ -5,7 +5,6 @@ import { cString } from "../../ffi/libc.ts";
 import {
   channelMap,
   PA_FORMATS,
-  PA_OPERATION_RUNNING,
   PA_POSITION,
   PA_STREAM_FAILED,
   PA_STREAM_READY,
@@ -13,7 +12,9 @@ import {
   sampleSpec,
   TimingInfo,
 } from "../../ffi/pulse.ts";
+import { isMappingGame } from "../games.ts";
 import { formatByName, type SampleFormat } from "../pcm/format.ts";
+import { Operation } from "./pulse_operation.ts";
 import { epochMs, type ServerStream } from "./server.ts";
 
 // Where the channels of a frame stand, in OSS's order, as lib/pcm/channels.ts has it.
@@ -31,7 +32,7 @@ const POSITIONS: readonly (readonly number[])[] = [
   [frontLeft, frontRight, frontCenter, lfe, sideLeft, sideRight, rearLeft, rearRight],
 ];
 
-// What becomes of the formats that PulseAudio has not.
+// What becomes of the formats that PulseAudio has not, and of what we resample.
 const WIDER = formatByName("s32le")!;
 
 // How often the server is asked for the time: often after a change, less often as it goes on.
@@ -47,48 +48,43 @@ const START_STALL_MS = 1500;
 const timeval = new BigInt64Array(2); // struct timeval: seconds, microseconds
 const timeBytes = new Uint8Array(timeval.buffer);
 
-/** Something asked of the server, until it has answered. */
-export class Operation {
-  readonly #library: PulseLibrary;
-  #pointer: Deno.PointerValue;
-
-  constructor(library: PulseLibrary, pointer: Deno.PointerValue) {
-    this.#library = library;
-    this.#pointer = pointer;
-  }
-
-  /** Whether the server has answered, or never will. */
-  get done(): boolean {
-    if (this.#pointer === null) return true;
-    if (this.#library.pa_operation_get_state(this.#pointer) === PA_OPERATION_RUNNING) return false;
-    this.#free();
-    return true;
-  }
-
-  /** The answer is not waited for any more. */
-  cancel(): void {
-    if (this.#pointer === null) return;
-    this.#library.pa_operation_cancel(this.#pointer);
-    this.#free();
-  }
-
-  #free(): void {
-    this.#library.pa_operation_unref(this.#pointer);
-    this.#pointer = null;
-  }
-}
-
 /** One stream at one server, from its connection on. Times are milliseconds since the epoch. */
 export abstract class PulseStream {
   /** Whether our stream was closed, and nothing is left to do for it. */
   ended = false;
+  /** Whether the server has told something of it that `turn` has not seen yet. */
+  touched = true;
 
   /** What goes over the wire. */
   protected readonly format: SampleFormat;
   protected readonly frameBytes: number;
   protected readonly pointer: Deno.PointerObject;
   protected corked = true;
+  /** Of the server's rate. */
   protected readonly framesPerMs: number;
+  /** Frames of our stream for one of the server's. */
+  protected readonly ratio: number;
+  #state = 0;
+  #stateTouched = true;
+  readonly #onState = new Deno.UnsafeCallback(
+    { parameters: ["pointer"], result: "void" },
+    () => {
+      this.touched = this.#stateTouched = true;
+    },
+  );
+  readonly #onTouch = new Deno.UnsafeCallback(
+    { parameters: ["pointer"], result: "void" },
+    () => {
+      this.touched = true;
+    },
+  );
+  readonly #onChange = new Deno.UnsafeCallback(
+    { parameters: ["pointer"], result: "void" },
+    () => {
+      this.touched = true;
+      this.hastenTiming();
+    },
+  );
   #corking: Operation | undefined;
   #timing: TimingInfo | undefined;
   #timingUpdate: Operation | undefined;
@@ -103,21 +99,29 @@ export abstract class PulseStream {
   #wireBytes = new Uint8Array(0);
   #samples = new Float64Array(0);
 
+  /** @param rateHz of what goes over the wire; we resample if it is not the stream's */
   constructor(
     protected readonly library: PulseLibrary,
     context: Deno.PointerObject,
     protected readonly stream: ServerStream,
+    readonly rateHz: number,
   ) {
-    const { format, rateHz, channels, command, pid } = stream;
-    this.format = format.name in PA_FORMATS ? format : WIDER;
+    const { format, channels, command, pid } = stream;
+    const isKept = format.name in PA_FORMATS && rateHz === stream.rateHz;
+    this.format = isKept ? format : WIDER;
     this.frameBytes = this.format.bytes * channels;
     this.framesPerMs = rateHz / 1000;
+    this.ratio = stream.rateHz / rateHz;
     const properties = library.pa_proplist_new();
     const set = (key: string, value: string) =>
       library.pa_proplist_sets(properties, cString(key), cString(value));
     set("application.name", command);
     set("application.process.id", String(pid));
     set("application.process.binary", command);
+    // Other programs get no role: a call on the phone would silence what calls itself music.
+    const isGame = isMappingGame(command);
+    if (isGame) set("media.role", "game");
+    set("application.icon_name", isGame ? "applications-games" : "applications-multimedia");
     set("node.name", command); // what PipeWire calls it
     const pointer = library.pa_stream_new_with_proplist(
       context,
@@ -129,19 +133,46 @@ export abstract class PulseStream {
     library.pa_proplist_free(properties);
     if (pointer === null) throw new Error(`${format.name} ${rateHz} Hz × ${channels} is refused`);
     this.pointer = pointer;
+    library.pa_stream_set_state_callback(pointer, this.#onState.pointer, null);
+    library.pa_stream_set_write_callback(pointer, this.#onTouch.pointer, null);
+    library.pa_stream_set_read_callback(pointer, this.#onTouch.pointer, null);
+    library.pa_stream_set_underflow_callback(pointer, this.#onTouch.pointer, null);
+    library.pa_stream_set_moved_callback(pointer, this.#onChange.pointer, null);
+    library.pa_stream_set_suspended_callback(pointer, this.#onChange.pointer, null);
+  }
+
+  /** The number of the sink or the source that it is at. */
+  get device(): number {
+    return this.library.pa_stream_get_device_index(this.pointer);
+  }
+
+  /** Whether that does not move, because somebody else wants it or nobody did. */
+  get suspended(): boolean {
+    return this.library.pa_stream_is_suspended(this.pointer) > 0;
   }
 
   /** Does what is due while the server has the stream; returns when to call again, in milliseconds. */
   abstract turn(nowMs: number): number;
 
+  /** A callback of libpulse's that sets `touched`. */
+  protected get onTouch(): Deno.PointerValue {
+    return this.#onTouch.pointer;
+  }
+
+  get #current(): number {
+    if (this.#stateTouched) this.#state = this.library.pa_stream_get_state(this.pointer);
+    this.#stateTouched = false;
+    return this.#state;
+  }
+
   /** Whether the server has the stream. */
   get ready(): boolean {
-    return this.library.pa_stream_get_state(this.pointer) === PA_STREAM_READY;
+    return this.#current === PA_STREAM_READY;
   }
 
   /** Whether the server has refused or ended it. */
   get failed(): boolean {
-    return this.library.pa_stream_get_state(this.pointer) >= PA_STREAM_FAILED;
+    return this.#current >= PA_STREAM_FAILED;
   }
 
   /** Whether it should have moved and has not: a clock is to serve it meanwhile. */
@@ -188,7 +219,7 @@ export abstract class PulseStream {
     this.#timingStepMs = Math.min(2 * this.#timingStepMs, LAST_TIMING_MS);
     this.#timingUpdate = new Operation(
       library,
-      library.pa_stream_update_timing_info(pointer, null, null),
+      library.pa_stream_update_timing_info(pointer, this.onTouch, null),
     );
   }
 
@@ -265,6 +296,15 @@ export abstract class PulseStream {
     const { library, pointer } = this;
     this.#corking?.cancel();
     this.#timingUpdate?.cancel();
+    library.pa_stream_set_state_callback(pointer, null, null);
+    library.pa_stream_set_write_callback(pointer, null, null);
+    library.pa_stream_set_read_callback(pointer, null, null);
+    library.pa_stream_set_underflow_callback(pointer, null, null);
+    library.pa_stream_set_moved_callback(pointer, null, null);
+    library.pa_stream_set_suspended_callback(pointer, null, null);
+    this.#onState.close();
+    this.#onTouch.close();
+    this.#onChange.close();
     library.pa_stream_disconnect(pointer);
     library.pa_stream_unref(pointer);
   }

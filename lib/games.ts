@@ -1,5 +1,5 @@
-// Programs that are known to map the device, for kernels before 6.6, where an open has to be told from
-// the start whether it will be mapped.
+// Games that are known by their names. They map the device, which on kernels before 6.6 an open has to
+// be told from the start, and sound servers treat a game's sound as such.
 
 // The games of id Software for Linux and those made of them, whose snd_linux.c and linux_snd.c map it.
 const NAMES: ReadonlySet<string> = new Set([
@@ -13,7 +13,7 @@ const NAMES: ReadonlySet<string> = new Set([
   "et.x86",
 ]);
 
-/** Whether a program of this name maps the device. */
-export function isMappingProgram(command: string): boolean {
+/** Whether a program of this name is such a game. */
+export function isMappingGame(command: string): boolean {
   return NAMES.has(command);
 }
