@@ -3,7 +3,7 @@
 // its way from a program through ossp and JACK and back to the program.
 
 import { JackServer } from "../apps/jack_server.ts";
-import { Run, until } from "../native/ossp.ts";
+import { Run } from "../native/ossp.ts";
 import { available, KERNEL_MAPS } from "../programs.ts";
 import { compile as compileTest } from "../compile.ts";
 import { compile } from "./build.ts";
