@@ -60,6 +60,8 @@ const symbols = {
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   // void *dlsym(void *handle, const char *symbol)
   dlsym: { parameters: ["pointer", "buffer"], result: "pointer" },
+  // pid_t getpgid(pid_t pid), which may be any number that a kernel has sent
+  getpgid: { parameters: ["u32"], result: "i32" },
   // pid_t getpgrp(void)
   getpgrp: { parameters: [], result: "i32" },
   // pid_t tcgetpgrp(int fd)
@@ -76,6 +78,7 @@ export const ENXIO = 6;
 export const EBADF = 9;
 export const EAGAIN = 11;
 export const EACCES = 13;
+export const EFAULT = 14;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
@@ -86,6 +89,7 @@ export const ENOTTY = 25;
 export const ENOSPC = 28;
 export const EPIPE = 32;
 export const ENOSYS = 38;
+export const EIDRM = 43;
 export const EPROTO = 71;
 export const EOPNOTSUPP = 95;
 export const ENOTCONN = 107;
@@ -416,4 +420,9 @@ export function setProgramName(name: string): void {
 /** Whether this process's group is the one that the terminal on descriptor `fd` sends signals to. */
 export function isTerminalForeground(fd: number): boolean {
   return libc.tcgetpgrp(fd) === libc.getpgrp();
+}
+
+/** The process group of a process, or of a thread's; -1 when it is gone. */
+export function getpgid(pid: number): number {
+  return libc.getpgid(pid);
 }

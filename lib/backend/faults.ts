@@ -2,7 +2,7 @@
 // and slow machines do when they are told to.
 
 import { EIO, SystemError } from "../../ffi/libc.ts";
-import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
+import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "./sink.ts";
 import type { Source, SourceStream } from "./source.ts";
 
 /** What is to go wrong. Times are those of the sink's calls, in milliseconds. */
@@ -63,11 +63,11 @@ export class FaultySink implements Sink {
     readonly now: () => number,
   ) {}
 
-  open(parameters: PcmParameters, client: Client): SinkStream {
+  open(parameters: PcmParameters, client: Client, level?: number): SinkStream {
     const errno = this.faults.sinkOpenError;
     this.faults.sinkOpenError = 0;
     this.faults.fail(errno, this.now(), "open");
-    return new FaultyStream(this.inner.open(parameters, client), this.faults);
+    return new FaultyStream(this.inner.open(parameters, client, level), this.faults);
   }
 
   close(): void {
@@ -80,6 +80,10 @@ class FaultyStream implements SinkStream {
 
   get free(): boolean {
     return this.inner.free;
+  }
+
+  get volume(): StreamVolume | undefined {
+    return this.inner.volume;
   }
 
   get leadFrames(): number {

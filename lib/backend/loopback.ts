@@ -4,7 +4,7 @@ import { type ClockKind, FrameClock } from "../pcm/clock.ts";
 import { Converter } from "../pcm/converter.ts";
 import { MixedSink, type MixTarget } from "./mixed.ts";
 import type { ResamplerQuality } from "../pcm/resample.ts";
-import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
+import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "./sink.ts";
 import type { Source, SourceStream } from "./source.ts";
 
 // A player that has brought nothing for so long has ended, as far as its last sound is concerned: steps
@@ -167,9 +167,9 @@ export class MonitoredSink implements Sink {
   /** @param monitor hears what `sink` is given */
   constructor(readonly sink: Sink, readonly monitor: Sink) {}
 
-  open(parameters: PcmParameters, client: Client): SinkStream {
+  open(parameters: PcmParameters, client: Client, level?: number): SinkStream {
     const heard = this.monitor.open(parameters, client);
-    return new MonitoredStream(this.sink.open(parameters, client), heard);
+    return new MonitoredStream(this.sink.open(parameters, client, level), heard);
   }
 
   close(): void {
@@ -190,6 +190,11 @@ class MonitoredStream implements SinkStream {
 
   get free(): boolean {
     return this.#stream.free;
+  }
+
+  /** The sink's: the monitor hears what it would be without that. */
+  get volume(): StreamVolume | undefined {
+    return this.#stream.volume;
   }
 
   start(nowMs: number): void {

@@ -25,17 +25,29 @@ export interface Sink {
   /**
    * A new stream; its clock stands until `start`.
    *
+   * @param level where the destination keeps a volume for the stream, what that begins with; undefined
+   *   for the destination's own choice
    * @throws {SystemError} if the destination cannot take it
    */
-  open(parameters: PcmParameters, client: Client): SinkStream;
+  open(parameters: PcmParameters, client: Client, level?: number): SinkStream;
   /** Completes what was written. No stream is used after this. */
   close(): void;
+}
+
+/** A stream's volume that its destination keeps, and that may be moved there too. Levels are lib/pcm's. */
+export interface StreamVolume {
+  /** Moves it. */
+  set(level: number): void;
+  /** What it has been moved to there, if it has been since this was last asked. */
+  take(): number | undefined;
 }
 
 /** One stream's way to the sink. Times are `performance.now()`'s, in milliseconds. */
 export interface SinkStream {
   /** Whether the sink takes frames as fast as they come: it cannot run dry. */
   readonly free: boolean;
+  /** Its volume, where the destination keeps it: then what is written has not been scaled by it. */
+  readonly volume?: StreamVolume;
   /** Sets the clock going. */
   start(nowMs: number): void;
   /** Stands the clock still: the stream has run dry, or was reset. What was taken is heard all the same. */

@@ -19,6 +19,7 @@ import type { DeviceConfig, EngineConfig, LogLevel } from "../daemon/messages.ts
 import { MountPoint } from "../daemon/mount_point.ts";
 import { commandWords, enterNamespace, findProgram, replaceDev } from "../daemon/namespace.ts";
 import type { ServerSpec } from "../server/orders.ts";
+import { MIXER_SCOPES, type MixerScope } from "../oss/mixer.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
 import { DEFAULT_LEAD_MS } from "../oss/mapped_playback.ts";
 import { formatByName, FORMATS } from "../pcm/format.ts";
@@ -168,6 +169,15 @@ export const RUN: Subcommand = {
       about:
         "two more devices, NAME0 and NAME1: each records what is played to the other, in --rate " +
         "and --channels",
+    },
+    {
+      name: "mixer-scope",
+      value: "WHOSE",
+      choices: MIXER_SCOPES,
+      default: "stream",
+      about:
+        "whose levels a program moves by pcm and igain of the mixer: its own streams' and its " +
+        "process group's, its user's, or all",
     },
     { name: "max", value: "N", default: "256", about: "the most streams at once" },
     {
@@ -333,7 +343,8 @@ function engineConfig(parsed: Parsed): Plan {
   const about = values.source === undefined
     ? values.sink!
     : `${values.sink}, recorded from ${values.source}`;
-  const card = { name: "ossp", about, dsps, loopbacks, mixers, sink, source };
+  const mixerScope = values["mixer-scope"] as MixerScope;
+  const card = { name: "ossp", about, dsps, loopbacks, mixers, mixerScope, sink, source };
   const [sndstat] = [device("sndstat")].filter(({ name }) => name !== "");
   const names = deviceNames({ cards: [card], sndstat });
   if (new Set(names).size < names.length) throw usage("run", "two devices have the same name");

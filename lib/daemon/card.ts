@@ -38,7 +38,7 @@ export class Card {
   readonly #host: CardHost;
   readonly #sink: Sink;
   readonly #source: Source | undefined;
-  readonly #mixer = new Mixer();
+  readonly #mixer: Mixer;
   /** Its own place among the cards. */
   readonly #number: number;
 
@@ -46,6 +46,7 @@ export class Card {
   constructor(config: CardConfig, lines: readonly ServerLine[], host: CardHost) {
     this.#config = config;
     this.#host = host;
+    this.#mixer = new Mixer(config.mixerScope);
     const { name, about, dsps, loopbacks, mixers, sink, source, sinkLine, sourceLine } = config;
     this.#number = host.cards.cards.push({ name, about }) - 1;
     const played = openSink(sink, sinkLine === undefined ? undefined : lines[sinkLine]);

@@ -4,6 +4,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { SinkSpec, SourceSpec } from "../backend/spec.ts";
 import type { MappedOptions } from "../oss/mapped_playback.ts";
+import type { MixerScope } from "../oss/mixer.ts";
 import type { TraceTarget } from "../trace/tap.ts";
 
 /** How important a line of the log is. */
@@ -25,6 +26,8 @@ export interface CardConfig {
   readonly dsps: readonly (DeviceConfig & { readonly format: string })[];
   /** Names of pairs of devices, each of which records what is played to the other: "x" is x0 and x1. */
   readonly loopbacks: readonly string[];
+  /** Whose streams a program moves on the mixer. */
+  readonly mixerScope: MixerScope;
   /** Its mixer, if it has one. */
   readonly mixers: readonly DeviceConfig[];
   readonly sink: SinkSpec;

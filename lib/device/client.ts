@@ -1,6 +1,9 @@
 // The program behind a request, as /proc tells it.
 
+import { getpgid } from "../../ffi/libc.ts";
 import type { Client } from "../backend/sink.ts";
+import type { Caller } from "../fuse/device.ts";
+import type { MixerScope } from "../oss/mixer.ts";
 
 /** A program that has opened a device; looked up at once, for threads and programs come and go. */
 export class ProcessClient implements Client {
@@ -15,6 +18,13 @@ export class ProcessClient implements Client {
     this.process = threadGroupOf(status);
     this.command = status.match(/^Name:\t(.+)$/m)?.[1] ?? "unknown";
   }
+}
+
+/** Who moves levels together with whoever opens a file: a process group, a user, or everybody. */
+export function ownerOf(scope: MixerScope, { pid, uid }: Caller): number {
+  if (scope === "all") return 0;
+  // 0 is who has no process in our namespace; for getpgid(2) it is ourselves.
+  return scope === "user" ? uid : pid === 0 ? 0 : getpgid(pid);
 }
 
 /** The process that a thread belongs to, undefined when the thread is gone. */

@@ -33,7 +33,7 @@ import type { Mixer } from "../oss/mixer.ts";
 import type { SampleFormat } from "../pcm/format.ts";
 import { HeldAnswers } from "./held_answers.ts";
 import { isMappingGame } from "../games.ts";
-import { holdsDevice, ProcessClient, threadGroup } from "./client.ts";
+import { holdsDevice, ownerOf, ProcessClient, threadGroup } from "./client.ts";
 import { Reads } from "./reads.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
 import type { TurnClock } from "./turn_clock.ts";
@@ -164,7 +164,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
       {
         sink,
         client: this.client,
-        gain: mixer.gain,
+        owner: ownerOf(mixer.scope, caller),
         now: () => host.clock.now(),
         warn: (message) => this.#log("warn", message),
         mappedOptions,
@@ -480,7 +480,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
   #close(): void {
     for (const { unique } of this.#writes.splice(0)) this.#session.replyError(unique, EIO);
     this.#reads?.abort();
-    this.dsp.renew();
+    this.dsp.close();
     this.#finishEnds();
     this.#host.schedule.remove(this);
     this.#host.streams.delete(this);

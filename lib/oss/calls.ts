@@ -1,11 +1,12 @@
 // Every ioctl that a dsp or a mixer answers, by its number: the dispatcher, the tracer and the tests
 // read these tables.
 
-import { EINVAL, ENOTTY } from "../../ffi/libc.ts";
+import { EINVAL, EIO, ENOTTY, ENXIO } from "../../ffi/libc.ts";
 import type { Call } from "./call.ts";
 import type { Dsp } from "./dsp.ts";
 import { DSP_ROWS } from "./dsp_calls.ts";
-import { type HasMixer, MIXER_ROWS } from "./mixer_calls.ts";
+import { DSP_VOLUME_ROWS, type HasMixer, MIXER_ROWS } from "./mixer_calls.ts";
+import { MIXER_EXTENSION_ROWS } from "./mixer_extension_calls.ts";
 import { ioctlGroup } from "./soundcard.ts";
 
 function table<T>(...rows: readonly Call<T>[]): ReadonlyMap<number, Call<T>> {
@@ -13,10 +14,18 @@ function table<T>(...rows: readonly Call<T>[]): ReadonlyMap<number, Call<T>> {
 }
 
 /** The calls of /dev/dsp and /dev/adsp by ioctl number. */
-export const DSP_CALLS: ReadonlyMap<number, Call<Dsp>> = table<Dsp>(...DSP_ROWS, ...MIXER_ROWS);
+export const DSP_CALLS: ReadonlyMap<number, Call<Dsp>> = table<Dsp>(
+  ...DSP_ROWS,
+  ...DSP_VOLUME_ROWS,
+  ...MIXER_ROWS,
+  ...MIXER_EXTENSION_ROWS,
+);
 
 /** The calls of /dev/mixer by ioctl number. */
-export const MIXER_CALLS: ReadonlyMap<number, Call<HasMixer>> = table(...MIXER_ROWS);
+export const MIXER_CALLS: ReadonlyMap<number, Call<HasMixer>> = table(
+  ...MIXER_ROWS,
+  ...MIXER_EXTENSION_ROWS,
+);
 
 /** Finds a call by its name in soundcard.h; where there are variants, the usual one. */
 export function callNamed<T>(
@@ -26,7 +35,11 @@ export function callNamed<T>(
   for (const call of calls.values()) if (call.name === name && !call.variant) return call;
 }
 
-/** The errno for a call that no table has: EINVAL for OSS's groups, as the kernel's OSS answers. */
+/**
+ * The errno for a call that no table has, as the kernel's OSS answers: EIO for levels of channels that
+ * cannot be, EINVAL for OSS's other groups.
+ */
 export function unknownCall(command: number): number {
+  if (ioctlGroup(command) === "M") return command >= 0x40000000 ? EIO : ENXIO;
   return "PMXQTC".includes(ioctlGroup(command)) && command > 0xffff ? EINVAL : ENOTTY;
 }

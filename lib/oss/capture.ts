@@ -10,6 +10,7 @@ import { EIO } from "../../ffi/libc.ts";
 import type { Client } from "../backend/sink.ts";
 import type { Source, SourceStream } from "../backend/source.ts";
 import { RingBuffer } from "../buffer/ring.ts";
+import { applyGain, type Gain } from "../pcm/volume.ts";
 import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
 
@@ -17,6 +18,8 @@ import type { Parameters } from "./parameters.ts";
 export interface CaptureHost {
   readonly source: Source;
   readonly client: Client;
+  /** What its samples are multiplied by. */
+  readonly gain: Readonly<Gain>;
   /** The time in milliseconds; asked for only when it matters. */
   now(): number;
   /** Takes one line about the source's failure. */
@@ -151,6 +154,9 @@ export class Capture {
     } catch (error) {
       return this.#fail(error);
     }
+    const { format, channels } = this.#parameters;
+    const { left, right } = this.#host.gain;
+    applyGain(format, this.#scratch, 0, bytes, channels, left, right);
     ring.write(this.#scratch, 0, bytes);
     this.#capturedBytes += bytes;
   }

@@ -8,7 +8,7 @@ import { Capture } from "./capture.ts";
 import type { Cards } from "./cards.ts";
 import type { MappedOptions } from "./mapped_playback.ts";
 import { Mapping } from "./mapping.ts";
-import type { Mixer } from "./mixer.ts";
+import type { Mixer, MixerGroup, StreamLevels } from "./mixer.ts";
 import { Parameters } from "./parameters.ts";
 import { Playback, type PlaybackHost } from "./playback.ts";
 
@@ -25,7 +25,9 @@ export interface Abilities {
 }
 
 /** What an open dsp needs of its surroundings. */
-export interface DspHost extends PlaybackHost {
+export interface DspHost extends Omit<PlaybackHost, "levels"> {
+  /** Whose levels the mixer moves together with this one's: see `MixerGroup`. */
+  readonly owner: number;
   readonly mappedOptions: MappedOptions;
   /** All cards, and the place of this device among their audio devices. */
   readonly cards: Cards;
@@ -37,6 +39,8 @@ export interface DspHost extends PlaybackHost {
 /** One open of /dev/dsp; descriptors that dup(2) and fork(2) make of it share it. */
 export class Dsp {
   readonly parameters: Parameters;
+  /** What it plays and records at. */
+  readonly levels: StreamLevels;
   readonly playback: Playback;
   /** Undefined where nothing can be recorded: by the way it was opened, or for want of a source. */
   readonly capture: Capture | undefined;
@@ -70,8 +74,11 @@ export class Dsp {
     this.parameters = new Parameters(format);
     this.cards = host.cards;
     this.audio = host.audio;
-    this.playback = new Playback(this.parameters, host);
-    this.capture = source && new Capture(this.parameters, { ...host, source });
+    const halves = { plays, records: source !== undefined };
+    this.levels = mixer.add(host.client, host.owner, halves);
+    this.playback = new Playback(this.parameters, { ...host, levels: this.levels });
+    this.capture = source &&
+      new Capture(this.parameters, { ...host, source, gain: this.levels.recordGain });
     this.mapping = pages &&
       new Mapping(this.parameters, plays ? this.playback : undefined, this.capture, {
         pages,
@@ -81,6 +88,11 @@ export class Dsp {
       });
     this.plays = plays;
     this.#outputEnabled = plays;
+  }
+
+  /** What a program moves that moves the mixer by this file. */
+  get mixerGroup(): MixerGroup {
+    return this.levels.group;
   }
 
   /**
@@ -168,6 +180,12 @@ export class Dsp {
     this.mapping?.stop();
     this.playback.close();
     this.capture?.close();
+  }
+
+  /** The file is closed, and nothing of it is to be heard any more. */
+  close(): void {
+    this.renew();
+    this.levels.close();
   }
 
   /** RESET. */

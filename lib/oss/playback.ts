@@ -2,26 +2,30 @@
 // that takes frames at its own pace. It never waits: what a program must wait for, its caller parks.
 
 import { EIO } from "../../ffi/libc.ts";
-import type { Client, Sink, SinkStream } from "../backend/sink.ts";
+import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "../backend/sink.ts";
 import { RingBuffer } from "../buffer/ring.ts";
-import { applyGain } from "../pcm/volume.ts";
+import { applyGain, type Gain } from "../pcm/volume.ts";
 import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
 
 // The most sound that is moved to the sink at once: a mix waits for its slowest stream.
 const MAX_STEP_SECONDS = 0.1;
 
-/** The linear gains that a mixer lays on a stream. */
-export interface Gain {
-  readonly left: number;
-  readonly right: number;
+/** What a mixer wants of a stream. */
+export interface PlaybackLevels {
+  /** What its samples are multiplied by. */
+  readonly gain: Readonly<Gain>;
+  /** What its volume begins with where the sink keeps that; undefined for the sink's own choice. */
+  readonly level: number | undefined;
+  /** The sink keeps the stream's volume, or, undefined, does no more. */
+  keepAt(volume: StreamVolume | undefined): void;
 }
 
 /** What playback needs of its surroundings. */
 export interface PlaybackHost {
   readonly sink: Sink;
   readonly client: Client;
-  readonly gain: Gain;
+  readonly levels: PlaybackLevels;
   /** The time in milliseconds; asked for only when it matters. */
   now(): number;
   /** Takes one line about the sink's failure. */
@@ -184,12 +188,19 @@ export class Playback {
     const { format, rateHz, channels, fragmentBytes, bufferBytes } = this.#parameters;
     const parameters = { format, rateHz, channels, fragmentBytes, bufferBytes };
     try {
-      this.#stream ??= this.#host.sink.open(parameters, this.#host.client);
+      this.#stream ??= this.#open(parameters);
     } catch (error) {
       return this.#fail(error);
     }
     this.#stream.start(this.#host.now());
     this.#running = true;
+  }
+
+  #open(parameters: PcmParameters): SinkStream {
+    const { sink, client, levels } = this.#host;
+    const stream = sink.open(parameters, client, levels.level);
+    levels.keepAt(stream.volume);
+    return stream;
   }
 
   #stop(): void {
@@ -210,6 +221,7 @@ export class Playback {
   #closeStream(): void {
     const stream = this.#stream;
     this.#stream = undefined;
+    if (stream?.volume) this.#host.levels.keepAt(undefined);
     try {
       stream?.close();
     } catch (error) {
@@ -236,7 +248,7 @@ export class Playback {
       const bytes = frames * frameBytes;
       if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(ring.capacity);
       ring.read(this.#scratch, bytes);
-      const { left, right } = this.#host.gain;
+      const { left, right } = this.#host.levels.gain;
       applyGain(format, this.#scratch, 0, bytes, channels, left, right);
       this.#takenBytes += bytes;
       try {

@@ -61,6 +61,81 @@ export const MixerInfo = struct("mixer_info", {
 /** SOUND_OLD_MIXER_INFO. */
 export const OldMixerInfo = struct("_old_mixer_info", { id: 16, name: 32 });
 
+/** SOUND_MIXER_ACCESS: a typedef of an array of bytes. */
+export const MixerRecord = struct("mixer_record", { bytes: 128 });
+
+/** SOUND_MIXER_GETLEVELS, SOUND_MIXER_SETLEVELS. */
+export const MixerVolTable = struct("mixer_vol_table", {
+  num: "i32",
+  name: 32,
+  levels: ["i32", 32],
+});
+
+/** SNDCTL_MIX_EXTINFO, from OSS 4's soundcard.h. */
+export const MixExt = struct("oss_mixext", {
+  dev: "i32",
+  ctrl: "i32",
+  type: "i32",
+  maxvalue: "i32",
+  minvalue: "i32",
+  flags: "i32",
+  id: 16,
+  parent: "i32",
+  dummy: "i32",
+  timestamp: "i32",
+  data: 64,
+  enum_present: 32,
+  control_no: "i32",
+  desc: "u32",
+  extname: 32,
+  update_counter: "i32",
+  rgbcolor: "i32",
+  filler: ["i32", 6],
+});
+
+/** What `data` of a mixer's root holds, from OSS 4's soundcard.h. */
+export const MixExtRoot = struct("oss_mixext_root", { id: 16, name: 48 });
+
+/** SNDCTL_MIX_READ, SNDCTL_MIX_WRITE, from OSS 4's soundcard.h. */
+export const MixerValue = struct("oss_mixer_value", {
+  dev: "i32",
+  ctrl: "i32",
+  value: "i32",
+  flags: "i32",
+  timestamp: "i32",
+  filler: ["i32", 8],
+});
+
+/** SNDCTL_MIX_ENUMINFO, SNDCTL_MIX_DESCRIPTION, from OSS 4's soundcard.h. */
+export const MixerEnumInfo = struct("oss_mixer_enuminfo", {
+  dev: "i32",
+  ctrl: "i32",
+  nvalues: "i32",
+  version: "i32",
+  strindex: ["i16", 255],
+  strings: 3000,
+});
+
+/** SNDCTL_MIXERINFO, from OSS 4's soundcard.h. */
+export const OssMixerInfo = struct("oss_mixerinfo", {
+  dev: "i32",
+  id: 16,
+  name: 32,
+  modify_counter: "i32",
+  card_number: "i32",
+  port_number: "i32",
+  handle: 32,
+  magic: "i32",
+  enabled: "i32",
+  caps: "i32",
+  flags: "i32",
+  nrext: "i32",
+  priority: "i32",
+  devnode: 32,
+  legacy_device: "i32",
+  filler: ["i32", 245],
+});
+
 /** GETERROR, from OSS 4's soundcard.h. */
 export const AudioErrInfo = struct("audio_errinfo", {
   play_underruns: "i32",
@@ -167,6 +242,12 @@ export const MIXER_CHANNELS = [
   "monitor",
 ] as const;
 
+/** What READ_CAPS says. */
+export const SOUND_CAP_EXCL_INPUT = 0x1;
+
+/** READ_CAPS. */
+export const MIXER_CAPS = flags({ SOUND_CAP_EXCL_INPUT });
+
 /** A mask of mixer channels. */
 export const CHANNEL_MASK = flags(
   Object.fromEntries(
@@ -176,6 +257,9 @@ export const CHANNEL_MASK = flags(
 
 export const SOUND_MIXER_VOLUME = 0;
 export const SOUND_MIXER_PCM = 4;
+export const SOUND_MIXER_RECLEV = 11;
+export const SOUND_MIXER_IGAIN = 12;
+export const SOUND_MIXER_MUTE = 31;
 export const SOUND_MIXER_OUTSRC = 0xfa;
 export const SOUND_MIXER_STEREODEVS = 0xfb;
 export const SOUND_MIXER_CAPS = 0xfc;

@@ -1,10 +1,33 @@
-// Volume: percent to gain, and gain laid on samples in whatever format they are.
+// Volume: levels in percent, the gain that they come to, and gain laid on samples in whatever format
+// they are.
+//
+// A level is one number, so that two threads can share it: percent left, percent right in the next
+// byte, as OSS has it, and one bit more if it is muted.
 
 import type { SampleFormat } from "./format.ts";
 
 /** A level of 0 to 100 percent as a linear gain: its cube, as PulseAudio's software volume has it. */
 export function gainOfPercent(percent: number): number {
   return (percent / 100) ** 3;
+}
+
+/** The bit of a level that is muted. */
+export const LEVEL_MUTED = 1 << 16;
+
+/** The level of 100 percent on both sides. */
+export const FULL_LEVEL = 100 | 100 << 8;
+
+/** The linear gains of the two sides of a stream. */
+export interface Gain {
+  left: number;
+  right: number;
+}
+
+/** Makes `gain` what a level comes to. */
+export function setGain(gain: Gain, level: number): void {
+  const isMuted = (level & LEVEL_MUTED) !== 0;
+  gain.left = isMuted ? 0 : gainOfPercent(level & 0xff);
+  gain.right = isMuted ? 0 : gainOfPercent(level >>> 8 & 0xff);
 }
 
 let scratch = new Float64Array(0);

@@ -66,6 +66,7 @@ export function shortName(row: Row): string {
   for (const prefix of PREFIXES) {
     if (!row.name.startsWith(prefix)) continue;
     const short = row.name.slice(prefix.length);
+    if (!/^[A-Z]/.test(short)) continue; // 3DSE
     const rows = PREFIXES.filter((other) => BY_NAME.has(other + short));
     if (rows.length === 1 && !BY_NAME.has(short)) return short;
   }

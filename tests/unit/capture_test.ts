@@ -55,6 +55,7 @@ function harness(kind: ClockKind = "real", channels = 1) {
   const clock = { nowMs: 0 };
   const capture = new Capture(parameters, {
     source,
+    gain: { left: 1, right: 1 },
     client: { pid: 1, command: "test" },
     now: () => clock.nowMs,
     warn: (message) => warnings.push(message),

@@ -16,7 +16,7 @@ function harness() {
     {
       sink: new NullSink("real"),
       client: { pid: 1, command: "test" },
-      gain: mixer.gain,
+      owner: 0,
       now: () => clock.nowMs,
       warn(message) {
         throw new Error(message);

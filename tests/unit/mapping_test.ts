@@ -34,7 +34,7 @@ class Harness {
       {
         sink: new NullSink(clock),
         client: { pid: 1, command: "test" },
-        gain: mixer.gain,
+        owner: 0,
         now: () => this.nowMs,
         warn(message) {
           throw new Error(message);

@@ -42,7 +42,7 @@ function harness(kind: "real" | "free" = "real") {
   const playback = new Playback(parameters, {
     sink,
     client: { pid: 1, command: "test" },
-    gain: { left: 1, right: 1 },
+    levels: { gain: { left: 1, right: 1 }, level: undefined, keepAt() {} },
     now: () => clock.nowMs,
     warn: (message) => warnings.push(message),
   });
