@@ -4,9 +4,10 @@
 
 import { O_NONBLOCK } from "../../ffi/libc.ts";
 import * as abi from "../fuse/abi.ts";
+import { callNamed, DSP_CALLS } from "../oss/calls.ts";
 import { getU64 } from "../struct.ts";
 import { RecordHead, RecordKind } from "./record.ts";
-import type { Request, TracedCall, TracedFile, TracedStream } from "./traced_call.ts";
+import type { Request, TracedCall, TracedFile, TracedStream, Transfer } from "./traced_call.ts";
 
 const { InHeader, Opcode, OutHeader } = abi;
 
@@ -30,6 +31,8 @@ class OpenedFile {
   flush: TracedCall | undefined;
   /** The poll(2)s that sleep, by thread. */
   readonly polls = new Map<number, TracedCall>();
+  /** SNDCTL_DSP_NONBLOCK has been called. */
+  neverWaits = false;
 
   constructor(readonly file: TracedFile) {}
 }
@@ -40,6 +43,8 @@ interface Asked {
   readonly handle: number;
   readonly opened: OpenedFile;
 }
+
+const NONBLOCK = callNamed(DSP_CALLS, "SNDCTL_DSP_NONBLOCK")!.command;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -99,7 +104,7 @@ export class Assembler {
       file: opened.file,
       pid: view.getUint32(InHeader.pid, true),
       stream,
-      request: requestOf(opcode, message, view),
+      request: requestOf(opcode, message, view, opened.neverWaits),
       startMs: timeMs,
       endMs: NaN,
       result: 0,
@@ -157,7 +162,10 @@ export class Assembler {
         return this.#end(call, endMs, error || view.getUint32(body + abi.WriteOut.size, true));
       case Opcode.IOCTL: {
         const data = body + abi.IoctlOut.$size;
-        if (request.kind === "ioctl" && error === 0) request.output = message.subarray(data);
+        if (request.kind === "ioctl" && error === 0) {
+          request.output = message.subarray(data);
+          opened.neverWaits ||= request.command === NONBLOCK;
+        }
         return this.#end(call, endMs, error || view.getInt32(body + abi.IoctlOut.result, true));
       }
       case Opcode.POLL:
@@ -214,7 +222,12 @@ function openedFile(flags: number, text: string): TracedFile {
   return { device, kind, flags, process: Number(process), command };
 }
 
-function requestOf(opcode: number, message: Uint8Array<ArrayBuffer>, view: DataView): Request {
+function requestOf(
+  opcode: number,
+  message: Uint8Array<ArrayBuffer>,
+  view: DataView,
+  neverWaits: boolean,
+): Request {
   const body = InHeader.$size;
   switch (opcode) {
     case Opcode.OPEN:
@@ -224,7 +237,7 @@ function requestOf(opcode: number, message: Uint8Array<ArrayBuffer>, view: DataV
       const flags = view.getUint32(body + abi.ReadIn.read_flags, true);
       // A character device has no node, and no pages to fill.
       if (flags & abi.FUSE_READ_LOCKOWNER || getU64(view, InHeader.nodeid) === 0) {
-        return { kind: "read", length, nonblocking: isNonblocking(view, abi.ReadIn.flags) };
+        return { kind: "read", ...transfer(length, view, abi.ReadIn.flags, neverWaits) };
       }
       return { kind: "touch", offset: getU64(view, body + abi.ReadIn.offset), length };
     }
@@ -233,8 +246,7 @@ function requestOf(opcode: number, message: Uint8Array<ArrayBuffer>, view: DataV
       const data = message.subarray(body + abi.WriteIn.$size);
       return {
         kind: "write",
-        length,
-        nonblocking: isNonblocking(view, abi.WriteIn.flags),
+        ...transfer(length, view, abi.WriteIn.flags, neverWaits),
         data: data.length === length ? data : undefined,
       };
     }
@@ -263,6 +275,7 @@ function requestOf(opcode: number, message: Uint8Array<ArrayBuffer>, view: DataV
   }
 }
 
-function isNonblocking(view: DataView, flagsAt: number): boolean {
-  return (view.getUint32(InHeader.$size + flagsAt, true) & O_NONBLOCK) !== 0;
+function transfer(length: number, view: DataView, flagsAt: number, neverWaits: boolean): Transfer {
+  const flagged = (view.getUint32(InHeader.$size + flagsAt, true) & O_NONBLOCK) !== 0;
+  return { length, flagged, nonblocking: flagged || neverWaits };
 }

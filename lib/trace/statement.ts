@@ -18,7 +18,7 @@ import { type Row, rowOf, shortName } from "../script/names.ts";
 import type { Action, Content, Expectation, Mode, PollEvents } from "../script/statement.ts";
 import { quote } from "../script/words.ts";
 import type { FieldType, StructDescription } from "../struct.ts";
-import type { Request, TracedCall, TracedFile, TracedStream } from "./traced_call.ts";
+import type { Request, TracedCall, TracedFile, TracedStream, Transfer } from "./traced_call.ts";
 
 /** How calls are put down. */
 export interface Style {
@@ -114,7 +114,7 @@ function outcome(result: number): Expectation | undefined {
 /** What a read or a write has moved. How much there is room for when it may not wait, time decides. */
 function transferred(
   { result, stream }: TracedCall,
-  { nonblocking }: Extract<Request, { kind: "read" | "write" }>,
+  { nonblocking }: Transfer,
   { ranges }: Style,
 ): Expectation {
   const isCount = result >= 0 || errnoName(-result) === "EAGAIN";

@@ -13,19 +13,26 @@ export interface TracedFile {
   readonly command: string;
 }
 
+/** A read(2) or a write(2). */
+export interface Transfer {
+  readonly length: number;
+  /** Whether the descriptor has O_NONBLOCK. */
+  readonly flagged: boolean;
+  /** Whether it may not wait, because of that or of SNDCTL_DSP_NONBLOCK. */
+  readonly nonblocking: boolean;
+}
+
 /** What a call is, what was asked and what came back. */
 export type Request =
   | { readonly kind: "open" | "close" | "fsync" }
   /** A descriptor of several has been closed. */
   | { readonly kind: "flush" }
-  | { readonly kind: "read"; readonly length: number; readonly nonblocking: boolean }
-  | {
+  | (Transfer & { readonly kind: "read" })
+  | (Transfer & {
     readonly kind: "write";
-    readonly length: number;
-    readonly nonblocking: boolean;
     /** What was to be written, if that was kept. */
     readonly data: Uint8Array<ArrayBuffer> | undefined;
-  }
+  })
   | {
     readonly kind: "ioctl";
     readonly command: number;

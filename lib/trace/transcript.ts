@@ -2,12 +2,13 @@
 // as they were made. What was done meanwhile by another program, or by another thread while a call of
 // this one waited, is a lane of its own: a fork: block, which runs beside what follows it.
 
+import { O_ACCMODE, O_NONBLOCK, O_RDONLY } from "../../ffi/libc.ts";
 import { printStatement } from "../script/printer.ts";
-import type { Statement } from "../script/statement.ts";
+import type { Action } from "../script/statement.ts";
 import type { CallListener } from "./assembler.ts";
 import { Descriptors } from "./descriptors.ts";
 import { type Style, writeCall, type Written } from "./statement.ts";
-import type { TracedCall, TracedFile } from "./traced_call.ts";
+import type { TracedCall, TracedFile, Transfer } from "./traced_call.ts";
 
 // A pause that a program makes between two calls is told if it is this long, before a call whose
 // result depends on the time if it is only so long.
@@ -50,6 +51,8 @@ class Lane {
 interface FileState {
   readonly lane: Lane;
   readonly number: number;
+  /** Whether it has O_NONBLOCK. */
+  nonblock: boolean;
   /** The bytes of its mapping, once it is known that there is one. */
   mappedBytes: number;
 }
@@ -97,6 +100,9 @@ export class Transcript implements CallListener {
       case "flush":
       case "fsync":
         return this.#tell(this.#laneOf(call), call);
+      case "read":
+      case "write":
+        return this.#transferred(call, call.request);
       default:
         return this.#tell(this.#laneBeside(call), call);
     }
@@ -144,7 +150,7 @@ export class Transcript implements CallListener {
     const lane = this.#programLane(file);
     const name = this.#descriptors.opened(file);
     if (call.result >= 0) {
-      this.#files.set(file, { lane, number: this.#numbers++, mappedBytes: 0 });
+      this.#files.set(file, newState(lane, this.#numbers++, file));
       lane.open.add(file);
     }
     this.#put(lane, call, name, writeCall(call, name, this.#style));
@@ -197,7 +203,7 @@ export class Transcript implements CallListener {
   #stateOf(file: TracedFile): FileState {
     let state = this.#files.get(file);
     if (!state) {
-      state = { lane: this.#root, number: 0, mappedBytes: 0 };
+      state = newState(this.#root, 0, file);
       this.#files.set(file, state);
     }
     return state;
@@ -222,6 +228,18 @@ export class Transcript implements CallListener {
     this.#put(lane, call, name, writeCall(call, name, this.#style));
   }
 
+  /** A program may have changed by fcntl(2) whether it waits. */
+  #transferred(call: TracedCall, { flagged }: Transfer): void {
+    const lane = this.#laneBeside(call);
+    const state = this.#stateOf(call.file);
+    if (flagged !== state.nonblock) {
+      const name = this.#descriptors.nameOf(call.file);
+      this.#putBefore(lane, call, name, { do: "nonblock", on: flagged });
+    }
+    state.nonblock = flagged;
+    this.#tell(lane, call);
+  }
+
   /** The first touch of a mapping tells that there is one; nobody has told how long: as the ring. */
   #touched(call: TracedCall, { offset, length }: { offset: number; length: number }): void {
     const { file, stream } = call;
@@ -230,17 +248,16 @@ export class Transcript implements CallListener {
     const mapping = `ring_of_${name}`;
     if (state.mappedBytes === 0) {
       state.mappedBytes = stream.bufferBytes;
-      const action = { do: "mmap", length: String(state.mappedBytes), as: mapping } as const;
-      this.#put(state.lane, call, name, { action });
+      const length = String(state.mappedBytes);
+      this.#putBefore(state.lane, call, name, { do: "mmap", length, as: mapping });
     }
     const touched = Math.min(length, state.mappedBytes - offset);
     if (touched <= 0) return;
     const place = { mapping, offset: String(offset), length: String(touched) };
-    this.#put(state.lane, call, name, {
-      action: isReadOnly(file)
-        ? { do: "peek", ...place }
-        : { do: "poke", content: { signal: "zeros" }, ...place },
-    });
+    const action: Action = isReadOnly(file)
+      ? { do: "peek", ...place }
+      : { do: "poke", content: { signal: "zeros" }, ...place };
+    this.#putBefore(state.lane, call, name, action);
   }
 
   #closed(call: TracedCall): void {
@@ -248,7 +265,7 @@ export class Transcript implements CallListener {
     const { lane, mappedBytes } = this.#stateOf(file);
     const name = this.#descriptors.nameOf(file);
     if (mappedBytes > 0) {
-      this.#put(lane, call, name, { action: { do: "munmap", mapping: `ring_of_${name}` } });
+      this.#putBefore(lane, call, name, { do: "munmap", mapping: `ring_of_${name}` });
     }
     this.#tell(lane, call);
     if (lane.current === name) lane.current = undefined;
@@ -286,17 +303,30 @@ export class Transcript implements CallListener {
       lane.lines.push(`# interrupted by a signal: ${text}`);
       return;
     }
-    const [startedMs, endedMs] = [startMs - this.#originMs!, endMs - this.#originMs!];
     const isTimed = /[~*]/.test(JSON.stringify(expected ?? {})) || request.kind === "poll";
-    if (startedMs - lane.nowMs >= (isTimed ? TIMED_PAUSE_MS : PAUSE_MS)) {
-      lane.lines.push(...printStatement(at(startedMs)));
-    }
+    this.#pause(lane, startMs, isTimed ? TIMED_PAUSE_MS : PAUSE_MS);
     const notes = [
       ...(comment ? [comment] : []),
       ...(endMs - startMs >= LONG_CALL_MS ? [`${(endMs - startMs).toFixed(1)} ms`] : []),
     ];
     lane.lines.push(notes.length > 0 ? `${text}  # ${notes.join(", ")}` : text);
-    lane.nowMs = Math.max(lane.nowMs, endedMs);
+    lane.nowMs = Math.max(lane.nowMs, endMs - this.#originMs!);
+  }
+
+  /** What must have been done for a call that follows, or that tells of it. */
+  #putBefore(lane: Lane, { startMs }: TracedCall, name: string, action: Action): void {
+    this.#pause(lane, startMs, PAUSE_MS);
+    const on = lane.current === name ? undefined : name;
+    lane.lines.push(...printStatement({ line: 0, on, action }));
+  }
+
+  /** Tells that the program has waited until a time, if that is long enough. */
+  #pause(lane: Lane, untilMs: number, leastMs: number): void {
+    const ms = untilMs - this.#originMs!;
+    if (ms - lane.nowMs < leastMs) return;
+    const duration = `${Number(ms.toFixed(3))}ms`;
+    lane.lines.push(...printStatement({ line: 0, action: { do: "at", duration } }));
+    lane.nowMs = ms;
   }
 
   #unanswered(call: TracedCall): void {
@@ -309,10 +339,10 @@ export class Transcript implements CallListener {
   }
 }
 
-function at(ms: number): Statement {
-  return { line: 0, action: { do: "at", duration: `${Number(ms.toFixed(3))}ms` } };
+function newState(lane: Lane, number: number, { flags }: TracedFile): FileState {
+  return { lane, number, nonblock: (flags & O_NONBLOCK) !== 0, mappedBytes: 0 };
 }
 
 function isReadOnly({ flags }: TracedFile): boolean {
-  return (flags & 3) === 0;
+  return (flags & O_ACCMODE) === O_RDONLY;
 }

@@ -99,9 +99,10 @@ class Play {
 
 const OPEN: Request = { kind: "open" };
 const CLOSE: Request = { kind: "close" };
-const write = (length: number, nonblocking = false): Request => ({
+const write = (length: number, nonblocking = false): Extract<Request, { kind: "write" }> => ({
   kind: "write",
   length,
+  flagged: nonblocking,
   nonblocking,
   data: undefined,
 });
@@ -153,7 +154,7 @@ Deno.test("what a signal has cut short is written as far as it came", () => {
   const dsp = play.file(1);
   play.make(dsp, OPEN, 0);
   const data = new Uint8Array(4096).fill(7);
-  const cut = play.begin(dsp, { kind: "write", length: 4096, nonblocking: false, data }, 2);
+  const cut = play.begin(dsp, { ...write(4096), data }, 2);
   cut.interrupted = true;
   play.end(cut, 3, 1000);
   const none = play.begin(dsp, ioctl("SYNC"), 4);
@@ -260,6 +261,28 @@ Deno.test("a thread that calls while another one waits has a lane from then on",
       "  join",
     ].filter((line) => line !== "  at 0.2ms" || play.text.includes("at 0.2ms")),
   );
+});
+
+Deno.test("whether a descriptor waits is said when it changes", () => {
+  const play = new Play();
+  const dsp = play.file(1, "dsp", O_WRONLY | O_NONBLOCK);
+  play.make(dsp, OPEN, 0);
+  play.make(dsp, write(1), 0.1, 1);
+  play.make(dsp, write(2), 0.2, 2);
+  play.make(dsp, write(3, true), 0.3, 3);
+  // SNDCTL_DSP_NONBLOCK is no flag of the descriptor.
+  play.make(dsp, { ...write(4, true), flagged: false }, 0.4, 4);
+  assertEquals(play.finish(), [
+    "test a test",
+    "  open dsp wronly nonblock",
+    "  nonblock off",
+    "  write zeros 1 -> 1",
+    "  write zeros 2 -> 2",
+    "  nonblock on",
+    "  write zeros 3 -> EAGAIN|0..1027",
+    "  nonblock off",
+    "  write zeros 4 -> EAGAIN|0..1028",
+  ]);
 });
 
 Deno.test("a mapping is known by its first touch, and goes before the file does", () => {
