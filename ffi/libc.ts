@@ -71,6 +71,7 @@ const symbols = {
 const libc = Deno.dlopen("libc.so.6", symbols).symbols;
 
 /** `errno` values that the code names; `errnoName` knows all of them. */
+export const EPERM = 1;
 export const ENOENT = 2;
 export const EINTR = 4;
 export const EIO = 5;

@@ -91,3 +91,19 @@ export function setU64(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value % 0x1_0000_0000, true);
   view.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000), true);
 }
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Writes a text into a char[size], with a zero at its end; what does not fit is cut off. */
+export function setText(view: DataView, offset: number, size: number, text: string): void {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, size).fill(0);
+  encoder.encodeInto(text, bytes.subarray(0, size - 1));
+}
+
+/** The text in a char[size], up to a zero if there is one. */
+export function getText(view: DataView, offset: number, size: number): string {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, size);
+  const end = bytes.indexOf(0);
+  return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
+}

@@ -4,7 +4,8 @@
 import { close, ioctl, lastErrno, open, SystemError } from "../../ffi/libc.ts";
 import type { PcmParameters } from "../backend/sink.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
-import { AudioErrInfo, IOWR } from "../oss/soundcard.ts";
+import { IOWR } from "../oss/soundcard.ts";
+import { AudioErrInfo } from "../oss/soundcard4.ts";
 import { formatByName, FORMATS } from "../pcm/format.ts";
 import { EX_UNAVAILABLE, Failure } from "./failure.ts";
 import { type Option, type Parsed, type Subcommand, wholeNumber } from "./options.ts";

@@ -13,7 +13,8 @@ import {
   read,
 } from "../../ffi/libc.ts";
 import { OutputFile } from "../backend/output.ts";
-import { AudioErrInfo, IOR } from "../oss/soundcard.ts";
+import { IOR } from "../oss/soundcard.ts";
+import { AudioErrInfo } from "../oss/soundcard4.ts";
 import { EX_UNAVAILABLE, Failure, usage } from "./failure.ts";
 import { helpText, parseOptions, type Subcommand } from "./options.ts";
 import { DEVICE_OPTION, givenParameters, OssDevice, parameterOptions } from "./oss_device.ts";

@@ -171,6 +171,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
         cards,
         audio,
         onShown: () => this.#held.release(),
+        onStarted: () => this.#progress(),
       },
       mixer,
       {
@@ -286,7 +287,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
 
   ioctl(unique: number, command: number, _inSize: number, outSize: number): void {
     const call = DSP_CALLS.get(command);
-    if (!call) return this.#session.replyError(unique, unknownCall(command));
+    if (!call) return this.#session.replyError(unique, unknownCall("dsp", command));
     this.#host.clock.next();
     const { argument } = this.#session;
     const value = argument.getInt32(0, true);

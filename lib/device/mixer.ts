@@ -31,7 +31,7 @@ class MixerFile extends PlainFile {
 
   override ioctl(unique: number, command: number, _inSize: number, outSize: number): void {
     const call = MIXER_CALLS.get(command);
-    if (!call) return this.session.replyError(unique, unknownCall(command));
+    if (!call) return this.session.replyError(unique, unknownCall("mixer", command));
     const result = call.run(this, this.session.argument);
     if (result < 0) this.session.replyError(unique, -result);
     else this.session.replyIoctl(unique, result, outSize);

@@ -1,7 +1,7 @@
 // One ioctl of the OSS API as a row of a table, and the usual shapes of rows.
 
 import { EINVAL } from "../../ffi/libc.ts";
-import type { StructDescription } from "../struct.ts";
+import type { Struct, StructDescription } from "../struct.ts";
 
 /** A call's way to say: make me again when the playback has drained. No errno is this large. */
 export const WAIT = -0x10000;
@@ -116,4 +116,13 @@ export function refused<T>(
   errno = EINVAL,
 ): Call<T> {
   return { ...notes, name, command, argument, run: () => -errno };
+}
+
+/** A call's rows, one for each layout of its struct: of 64-bit programs, and of 32-bit ones. */
+export function inLayouts<T, F extends string>(
+  usual: Struct<F>,
+  other: Struct<F>,
+  rows: (layout: Struct<F>, variant?: string) => Call<T>[],
+): Call<T>[] {
+  return [...rows(usual), ...rows(other, "32-bit")];
 }

@@ -1,10 +1,12 @@
 // Every ioctl that a dsp or a mixer answers, by its number: the dispatcher, the tracer and the tests
 // read these tables.
 
-import { EINVAL, EIO, ENOTTY, ENXIO } from "../../ffi/libc.ts";
+import { EINVAL, EIO, ENXIO } from "../../ffi/libc.ts";
 import type { Call } from "./call.ts";
 import type { Dsp } from "./dsp.ts";
 import { DSP_ROWS } from "./dsp_calls.ts";
+import { DSP_ROWS_4 } from "./dsp_calls4.ts";
+import { INFO_ROWS } from "./info_calls.ts";
 import { DSP_VOLUME_ROWS, type HasMixer, MIXER_ROWS } from "./mixer_calls.ts";
 import { MIXER_EXTENSION_ROWS } from "./mixer_extension_calls.ts";
 import { ioctlGroup } from "./soundcard.ts";
@@ -16,13 +18,16 @@ function table<T>(...rows: readonly Call<T>[]): ReadonlyMap<number, Call<T>> {
 /** The calls of /dev/dsp and /dev/adsp by ioctl number. */
 export const DSP_CALLS: ReadonlyMap<number, Call<Dsp>> = table<Dsp>(
   ...DSP_ROWS,
+  ...DSP_ROWS_4,
   ...DSP_VOLUME_ROWS,
+  ...INFO_ROWS,
   ...MIXER_ROWS,
   ...MIXER_EXTENSION_ROWS,
 );
 
 /** The calls of /dev/mixer by ioctl number. */
-export const MIXER_CALLS: ReadonlyMap<number, Call<HasMixer>> = table(
+export const MIXER_CALLS: ReadonlyMap<number, Call<HasMixer>> = table<HasMixer>(
+  ...INFO_ROWS,
   ...MIXER_ROWS,
   ...MIXER_EXTENSION_ROWS,
 );
@@ -36,10 +41,10 @@ export function callNamed<T>(
 }
 
 /**
- * The errno for a call that no table has, as the kernel's OSS answers: EIO for levels of channels that
- * cannot be, EINVAL for OSS's other groups.
+ * The errno for a call that no table has, as the kernel's OSS answers: for levels of channels that
+ * cannot be EIO, for what a dsp does not know EINVAL, a mixer ENXIO.
  */
-export function unknownCall(command: number): number {
-  if (ioctlGroup(command) === "M") return command >= 0x40000000 ? EIO : ENXIO;
-  return "PMXQTC".includes(ioctlGroup(command)) && command > 0xffff ? EINVAL : ENOTTY;
+export function unknownCall(device: "dsp" | "mixer", command: number): number {
+  if (ioctlGroup(command) === "M" && command >= 0x40000000) return EIO;
+  return device === "dsp" && ioctlGroup(command) !== "M" ? EINVAL : ENXIO;
 }

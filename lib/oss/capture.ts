@@ -10,6 +10,7 @@ import { EIO } from "../../ffi/libc.ts";
 import type { Client } from "../backend/sink.ts";
 import type { Source, SourceStream } from "../backend/source.ts";
 import { RingBuffer } from "../buffer/ring.ts";
+import { raisePeaks } from "../pcm/peaks.ts";
 import { applyGain, type Gain } from "../pcm/volume.ts";
 import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
@@ -37,7 +38,7 @@ export class Capture {
   /** How often since the open sound was lost because the program did not read in time. */
   overruns = 0;
 
-  /** The fragments captured since the open. */
+  /** The fragments captured since the open or the last RESET. */
   readonly blocks: Blocks;
 
   readonly #parameters: Parameters;
@@ -45,19 +46,23 @@ export class Capture {
   #ring: RingBuffer | undefined;
   #stream: SourceStream | undefined;
   #scratch = new Uint8Array(0);
+  /** The bytes of `#scratch` that the source gave last. */
+  #movedBytes = 0;
   #running = false;
   #failed = false;
   /** Bytes that have left the source since the open, lost ones included. */
   #capturedBytes = 0;
   /** Those of them that came before this start: fragments are counted from it. */
   #startBytes = 0;
+  /** Those of them that came before the last RESET: GETIPTR counts from it. */
+  #originBytes = 0;
   /** Whether the program has not read anything since sound was lost: that is one overrun. */
   #late = false;
 
   constructor(parameters: Parameters, host: CaptureHost) {
     this.#parameters = parameters;
     this.#host = host;
-    this.blocks = new Blocks(parameters, () => this.capturedBytes());
+    this.blocks = new Blocks(parameters, () => this.pointerBytes());
   }
 
   /** Whether the source has failed: reads get EIO until a reset. */
@@ -88,10 +93,10 @@ export class Capture {
     return this.#ring?.length ?? 0;
   }
 
-  /** Whether poll(2) says that the program can read: a fragment is there. */
+  /** Whether poll(2) says that the program can read: a fragment is there, or LOW_WATER's bytes. */
   readable(): boolean {
     const bytes = this.readableBytes(); // may find that the source fails
-    return this.#failed || bytes >= this.#parameters.fragmentBytes;
+    return this.#failed || bytes >= this.#parameters.wakeBytes;
   }
 
   /** Whether the source gives everything at once, and so has no time of its own. */
@@ -113,6 +118,19 @@ export class Capture {
   capturedBytes(): number {
     if (this.#running) this.#move();
     return this.#capturedBytes;
+  }
+
+  /** How loud each channel is that the source gave last; 1 is full scale. */
+  peaks(): Float64Array {
+    const { format, channels } = this.#parameters;
+    const peaks = new Float64Array(channels);
+    if (this.#running) raisePeaks(peaks, format, channels, this.#scratch, this.#movedBytes);
+    return peaks;
+  }
+
+  /** Bytes captured since the open or the last RESET. */
+  pointerBytes(): number {
+    return this.capturedBytes() - this.#originBytes;
   }
 
   /**
@@ -158,6 +176,7 @@ export class Capture {
     const { left, right } = this.#host.gain;
     applyGain(format, this.#scratch, 0, bytes, channels, left, right);
     ring.write(this.#scratch, 0, bytes);
+    this.#movedBytes = bytes;
     this.#capturedBytes += bytes;
   }
 
@@ -211,6 +230,12 @@ export class Capture {
     this.#late = false;
     this.#ring?.clear();
     this.dueMs = Infinity;
+  }
+
+  /** After a RESET: the pointer begins anew. */
+  rewind(): void {
+    this.#originBytes = this.#capturedBytes;
+    this.blocks.reset();
   }
 
   /** SETFRAGMENT: the ring will be cut anew if nothing is recorded yet; false when it is. */

@@ -10,7 +10,9 @@ import type { MappedOptions } from "./mapped_playback.ts";
 import { Mapping } from "./mapping.ts";
 import type { Mixer, MixerGroup, StreamLevels } from "./mixer.ts";
 import { Parameters } from "./parameters.ts";
+import { PCM_ENABLE_INPUT, PCM_ENABLE_OUTPUT } from "./soundcard.ts";
 import { Playback, type PlaybackHost } from "./playback.ts";
+import type { SyncPart } from "./sync_group.ts";
 
 /** What an open can do. */
 export interface Abilities {
@@ -34,6 +36,15 @@ export interface DspHost extends Omit<PlaybackHost, "levels"> {
   readonly audio: number;
   /** Called when a mapping shows what was last put into it. */
   onShown(): void;
+  /** Called when another stream's call has started it. */
+  onStarted(): void;
+}
+
+/** What GETOPTR or GETIPTR tells of. */
+export interface Pointer {
+  /** Bytes since the open or the last RESET. */
+  pointerBytes(): number;
+  readonly blocks: Blocks;
 }
 
 /** One open of /dev/dsp; descriptors that dup(2) and fork(2) make of it share it. */
@@ -67,6 +78,17 @@ export class Dsp {
   /** The number of its device in `cards.audios`. */
   readonly audio: number;
 
+  /** Its part in a group of SYNCGROUP's. */
+  sync: SyncPart | undefined;
+
+  readonly #onStarted: () => void;
+
+  /** The song that is played, by SETSONG. */
+  song = "";
+
+  /** What the stream is called, by SETLABEL. */
+  label = "";
+
   /** Whether SETTRIGGER has output enabled. */
   #outputEnabled: boolean;
 
@@ -88,6 +110,7 @@ export class Dsp {
       });
     this.plays = plays;
     this.#outputEnabled = plays;
+    this.#onStarted = host.onStarted;
   }
 
   /** What a program moves that moves the mixer by this file. */
@@ -117,6 +140,21 @@ export class Dsp {
   trigger(output: boolean, input: boolean): void {
     this.#triggerOutput(output && this.plays);
     if (this.capture) this.#triggerInput(this.capture, input);
+  }
+
+  /** SYNCGROUP: what does not run yet waits for `startInSync`, or a trigger. */
+  holdBack(output: boolean, input: boolean): void {
+    if (output) this.playback.held = true;
+    if (input && this.capture) this.capture.held = true;
+  }
+
+  /** SYNCSTART: what was held back runs; its group is one no more. */
+  startInSync(): void {
+    const { mode = 0 } = this.sync ?? {};
+    this.sync = undefined;
+    if (mode & PCM_ENABLE_OUTPUT) this.#triggerOutput(true);
+    if (mode & PCM_ENABLE_INPUT && this.capture) this.#triggerInput(this.capture, true);
+    this.#onStarted();
   }
 
   #triggerOutput(enabled: boolean): void {
@@ -168,11 +206,21 @@ export class Dsp {
     this.followsInput = false;
   }
 
+  /** What plays: the mapping, if it is in use. */
+  get player(): Pointer {
+    const mapped = this.mapping?.playback;
+    return mapped?.inUse ? mapped : this.playback;
+  }
+
+  /** What records: the mapping, if it is in use. */
+  get recorder(): Pointer | undefined {
+    const mapped = this.mapping?.capture;
+    return mapped?.inUse ? mapped : this.capture;
+  }
+
   /** The recording's fragments as poll(2) sees them, if it is followed by GETIPTR. */
   get followedBlocks(): Blocks | undefined {
-    const { mapping, capture } = this;
-    if (!this.followsInput) return undefined;
-    return mapping?.capture?.inUse ? mapping.capture.blocks : capture?.blocks;
+    return this.followsInput ? this.recorder?.blocks : undefined;
   }
 
   /** Format, rate or channels have changed: both halves begin anew. */
@@ -190,9 +238,22 @@ export class Dsp {
 
   /** RESET. */
   reset(): void {
-    this.mapping?.stop();
+    this.haltOutput();
+    this.haltInput();
+  }
+
+  /** HALT_OUTPUT: as RESET, of playing alone. */
+  haltOutput(): void {
+    this.mapping?.playback?.stop();
     this.playback.reset();
+    this.playback.rewind();
+  }
+
+  /** HALT_INPUT: as RESET, of recording alone. */
+  haltInput(): void {
+    this.mapping?.capture?.stop();
     this.capture?.reset();
+    this.capture?.rewind();
   }
 
   /** Whether the fragments can change now, in both halves: nothing is in them. */

@@ -1,35 +1,31 @@
-// The calls of /dev/dsp that are not the mixer's, a row each.
+// The calls of /dev/dsp that OSS 3 has (linux/soundcard.h) and that are not the mixer's, a row each.
+//
+// How others answer was seen in sound/core/oss/pcm_oss.c, in osspd, and in OSS 4's audio core, and for
+// the first two in their own kernels (tests/oracle, tests/device).
 
 import { EINVAL, EIO } from "../../ffi/libc.ts";
 import { formatByAfmt } from "../pcm/format.ts";
-import type { StructDescription } from "../struct.ts";
-import { type Call, fill, int, none, type Notes, refused, WAIT } from "./call.ts";
-import type { Capture } from "./capture.ts";
-import type { Dsp } from "./dsp.ts";
+import type { Struct } from "../struct.ts";
+import { type Call, fill, inLayouts, int, none, type Notes, refused, WAIT } from "./call.ts";
+import type { Dsp, Pointer } from "./dsp.ts";
 import type { Parameters } from "./parameters.ts";
 import * as oss from "./soundcard.ts";
 
 const { IO, IOR, IOW, IOWR } = oss;
 
-/** A call about the recording, which fills a struct; EINVAL where there is none, as snd-pcm-oss. */
-function recording(
+/** A call about one half of a dsp, which fills a struct; EINVAL where it has not, as snd-pcm-oss. */
+function half<F extends string>(
+  of: "playing" | "recording",
   name: string,
-  command: number,
-  argument: StructDescription,
+  number: number,
+  argument: Struct<F>,
   notes: Notes,
-  run: (capture: Capture, dsp: Dsp, argument: DataView) => void,
+  run: (dsp: Dsp, argument: DataView) => void,
 ): Call<Dsp> {
-  return {
-    ...notes,
-    name,
-    command,
-    argument,
-    run(dsp, view) {
-      if (!dsp.capture) return -EINVAL;
-      run(dsp.capture, dsp, view);
-      return 0;
-    },
-  };
+  return fill(name, IOR("P", number, argument.$size), argument, notes, (dsp, view) => {
+    if (of === "playing" ? !dsp.plays : !dsp.capture) return -EINVAL;
+    run(dsp, view);
+  });
 }
 
 /**
@@ -64,44 +60,66 @@ function setRate(dsp: Dsp, rateHz: number): number {
 }
 
 function setChannels(dsp: Dsp, channels: number): number {
+  if (channels < 0 || channels > 128) return -EINVAL; // snd-pcm-oss's limit
   const isChange = channels !== 0 && channels !== dsp.parameters.channels;
   return change(dsp, isChange, (to) => to.setChannels(channels), (now) => now.channels);
 }
 
 /** Writes a count_info: bytes so far, fragments since the last call, place in the ring. */
-function countInfo({ parameters }: Dsp, info: DataView, bytes: number, blocks: number): void {
+function countInfo({ parameters }: Dsp, info: DataView, pointer: Pointer): void {
+  const bytes = pointer.pointerBytes();
   info.setInt32(oss.CountInfo.bytes, bytes % 0x80000000, true);
-  info.setInt32(oss.CountInfo.blocks, blocks, true);
+  info.setInt32(oss.CountInfo.blocks, pointer.blocks.take(), true);
   info.setInt32(oss.CountInfo.ptr, bytes % parameters.bufferBytes, true);
 }
 
-/** The calls of /dev/dsp that are not the mixer's. */
+/** Writes an audio_buf_info. */
+function bufferInfo({ parameters }: Dsp, info: DataView, bytes: number): void {
+  const { fragmentBytes, fragments } = parameters;
+  info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
+  info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
+  info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
+  info.setInt32(oss.AudioBufInfo.bytes, bytes, true);
+}
+
+function capabilities(dsp: Dsp): number {
+  const duplex = dsp.plays && dsp.capture ? oss.DSP_CAP_DUPLEX : 0;
+  return duplex | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI | oss.DSP_CAP_TRIGGER |
+    (dsp.mapping ? oss.DSP_CAP_MMAP : 0) |
+    (dsp.plays ? oss.PCM_CAP_OUTPUT : 0) | (dsp.capture ? oss.PCM_CAP_INPUT : 0);
+}
+
+/** The dsp's calls of OSS 3. */
 export const DSP_ROWS: readonly Call<Dsp>[] = [
   none("SNDCTL_DSP_RESET", IO("P", 0), {
-    about: "stops playing and recording at once; what was not heard is not",
+    about: "stops playing and recording at once; what was not heard is not; pointers begin anew",
+    kernel: "GETOPTR's bytes go on",
   }, (dsp) => dsp.reset()),
   none("SNDCTL_DSP_SYNC", IO("P", 1), {
     about: "plays what was written to its end, and waits for that",
+    kernel: "recording stops too",
   }, (dsp) => {
     if (!dsp.settle()) return WAIT;
     return dsp.playback.failed ? -EIO : 0;
   }),
-  int("SNDCTL_DSP_SPEED", IOWR("P", 2), { about: "sets the sample rate; 0 asks for it" }, setRate),
+  int("SNDCTL_DSP_SPEED", IOWR("P", 2), {
+    about: "sets the sample rate, moved into 1 Hz to 384 kHz; 0 asks for it",
+    kernel: "1 to 192 kHz; 0 is 1000",
+    oss4: "EINVAL for less than 0",
+  }, setRate),
   int(
     "SOUND_PCM_READ_RATE",
     IOR("P", 2),
     { about: "the sample rate" },
     (dsp) => dsp.parameters.rateHz,
   ),
-  int(
-    "SNDCTL_DSP_STEREO",
-    IOWR("P", 3),
-    { about: "sets mono (0) or stereo (1)" },
-    (dsp, stereo) => {
-      const channels = setChannels(dsp, stereo ? 2 : 1);
-      return channels < 0 ? channels : channels - 1;
-    },
-  ),
+  int("SNDCTL_DSP_STEREO", IOWR("P", 3), {
+    about: "sets mono (0) or stereo (above 0)",
+    oss4: "EINVAL for more than 1",
+  }, (dsp, stereo) => {
+    const channels = setChannels(dsp, stereo > 0 ? 2 : 1);
+    return channels < 0 ? channels : channels - 1;
+  }),
   int(
     "SNDCTL_DSP_GETBLKSIZE",
     IOWR("P", 4),
@@ -109,32 +127,39 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
     (dsp) => dsp.parameters.fragmentBytes,
   ),
   int("SNDCTL_DSP_SETFMT", IOWR("P", 5), {
-    about: "sets the sample format; 0 asks for it",
+    about: "sets the sample format, AFMT_U8 for one that there is not; 0 asks for it",
     values: oss.FORMAT,
+    kernel: "no AFMT_A_LAW, no AFMT_FLOAT",
   }, setFormat),
-  int(
-    "SOUND_PCM_READ_BITS",
-    IOR("P", 5),
-    { about: "the bits of a sample" },
-    (dsp) => dsp.parameters.format.bytes * 8,
-  ),
-  int(
-    "SNDCTL_DSP_CHANNELS",
-    IOWR("P", 6),
-    { about: "sets how many channels; 0 asks for it" },
-    setChannels,
-  ),
+  int("SOUND_PCM_READ_BITS", IOR("P", 5), {
+    about: "the sample format, which for 8 and 16 bits is their number",
+    values: oss.FORMAT,
+  }, (dsp) => dsp.parameters.format.afmt),
+  int("SNDCTL_DSP_CHANNELS", IOWR("P", 6), {
+    about: "sets how many channels, 8 for more; 0 asks for it; EINVAL below 0 and above 128",
+    kernel: "0 is mono",
+  }, setChannels),
   int(
     "SOUND_PCM_READ_CHANNELS",
     IOR("P", 6),
     { about: "how many channels" },
     (dsp) => dsp.parameters.channels,
   ),
+  refused("SOUND_PCM_WRITE_FILTER", IOWR("P", 7), "int", {
+    about: "EIO: there is no filter",
+    oss4: "EINVAL",
+  }, EIO),
+  refused("SOUND_PCM_READ_FILTER", IOR("P", 7), "int", {
+    about: "EIO: there is no filter",
+    oss4: "EINVAL",
+  }, EIO),
   none("SNDCTL_DSP_POST", IO("P", 8), {
     about: "plays what was written though it may fill no fragment",
   }, (dsp) => dsp.playback.post()),
   int("SNDCTL_DSP_SUBDIVIDE", IOWR("P", 9), {
     about: "divides the default fragment by 1, 2, 4, 8 or 16; 0 asks for the divisor",
+    kernel: "EINVAL a second time, or after SETFRAGMENT",
+    oss4: "fragments of 256 bytes, whatever is asked for",
   }, (dsp, divisor) => {
     const { parameters } = dsp;
     if (divisor !== 0 && dsp.rebuffer() && !parameters.setSubdivision(divisor)) {
@@ -144,7 +169,9 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
   }),
   // A program that plays already keeps its fragments and is told that all is well, as OSS 3 did.
   int("SNDCTL_DSP_SETFRAGMENT", IOWR("P", 10), {
-    about: "sets the fragments: their most in the upper half, log2 of their bytes in the lower",
+    about: "sets the fragments: the most of them in the upper half, log2 of their bytes in the " +
+      "lower; too late once sound is in the buffer, but then 0 all the same",
+    kernel: "EINVAL a second time",
   }, (dsp, fragment) => {
     if (dsp.rebuffer() && !dsp.parameters.setFragment(fragment)) return -EINVAL;
     return fragment & 0x7fffffff;
@@ -152,49 +179,38 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
   int("SNDCTL_DSP_GETFMTS", IOR("P", 11), {
     about: "the sample formats that there are",
     values: oss.FORMAT_MASK,
+    kernel: "no AFMT_A_LAW, no AFMT_FLOAT",
   }, (dsp) => dsp.parameters.formats),
-  fill("SNDCTL_DSP_GETOSPACE", IOR("P", 12, 16), oss.AudioBufInfo, {
-    about: "the room to write to",
+  half("playing", "SNDCTL_DSP_GETOSPACE", 12, oss.AudioBufInfo, {
+    about: "the room to write to; EINVAL where nothing can be played",
     timed: ["fragments", "bytes"],
+    oss4: "ENOTSUP where nothing can be played",
   }, (dsp, info) => {
-    const { fragmentBytes, fragments } = dsp.parameters;
     // A mapped ring is the program's to write to, all of it.
-    const bytes = dsp.mapping?.playback?.running
-      ? dsp.parameters.bufferBytes
-      : dsp.playback.freeBytes();
-    info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
-    info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
-    info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
-    info.setInt32(oss.AudioBufInfo.bytes, bytes, true);
+    const mapped = dsp.mapping?.playback?.running;
+    bufferInfo(dsp, info, mapped ? dsp.parameters.bufferBytes : dsp.playback.freeBytes());
   }),
-  recording("SNDCTL_DSP_GETISPACE", IOR("P", 13, 16), oss.AudioBufInfo, {
-    about: "what there is to read",
+  half("recording", "SNDCTL_DSP_GETISPACE", 13, oss.AudioBufInfo, {
+    about: "what there is to read; sets the recording going; EINVAL where nothing can be recorded",
     timed: ["fragments", "bytes"],
-  }, (capture, dsp, info) => {
-    const { fragmentBytes, fragments } = dsp.parameters;
-    capture.start();
-    const bytes = capture.readableBytes();
-    info.setInt32(oss.AudioBufInfo.fragments, Math.floor(bytes / fragmentBytes), true);
-    info.setInt32(oss.AudioBufInfo.fragstotal, fragments, true);
-    info.setInt32(oss.AudioBufInfo.fragsize, fragmentBytes, true);
-    info.setInt32(oss.AudioBufInfo.bytes, bytes, true);
+    kernel: "does not set the recording going",
+    oss4: "a fragment before the recording goes; ENOTSUP where nothing can be recorded",
+  }, (dsp, info) => {
+    dsp.capture!.start();
+    bufferInfo(dsp, info, dsp.capture!.readableBytes());
   }),
-  none(
-    "SNDCTL_DSP_NONBLOCK",
-    IO("P", 14),
-    { about: "as O_NONBLOCK, whatever the descriptor says" },
-    (dsp) => {
-      dsp.nonblocking = true;
-    },
-  ),
-  int(
-    "SNDCTL_DSP_GETCAPS",
-    IOR("P", 15),
-    { about: "what the device can do", values: oss.CAPS },
-    (dsp) =>
-      oss.DSP_CAP_DUPLEX | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI | oss.DSP_CAP_TRIGGER |
-      (dsp.mapping ? oss.DSP_CAP_MMAP : 0),
-  ),
+  none("SNDCTL_DSP_NONBLOCK", IO("P", 14), {
+    about: "as O_NONBLOCK, whatever the descriptor says from then on",
+    kernel: "sets O_NONBLOCK of the descriptor, which fcntl can take back",
+  }, (dsp) => {
+    dsp.nonblocking = true;
+  }),
+  int("SNDCTL_DSP_GETCAPS", IOR("P", 15), {
+    about: "what the device can do; DSP_CAP_DUPLEX where it was opened for both ways",
+    values: oss.CAPS,
+    kernel: "no PCM_CAP_INPUT, PCM_CAP_OUTPUT; a revision of 1 in the lowest byte",
+    osspd: "DSP_CAP_DUPLEX always",
+  }, capabilities),
   int(
     "SNDCTL_DSP_GETTRIGGER",
     IOR("P", 16),
@@ -204,7 +220,7 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
       (dsp.outputEnabled ? oss.PCM_ENABLE_OUTPUT : 0),
   ),
   int("SNDCTL_DSP_SETTRIGGER", IOW("P", 16), {
-    about: "lets playing and recording run, or stops them",
+    about: "lets playing and recording run, both at one moment, or stops them",
     values: oss.TRIGGER,
   }, (dsp, trigger) => {
     dsp.trigger(
@@ -213,48 +229,57 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
     );
     return 0;
   }),
-  recording("SNDCTL_DSP_GETIPTR", IOR("P", 17, 12), oss.CountInfo, {
-    about: "how much was recorded",
+  half("recording", "SNDCTL_DSP_GETIPTR", 17, oss.CountInfo, {
+    about: "how much was recorded since the open or the last RESET; EINVAL where nothing can be",
     timed: ["bytes", "blocks", "ptr"],
-  }, (capture, dsp, info) => {
-    const mapped = dsp.mapping?.capture;
-    const follows = mapped?.inUse ? mapped : capture;
+    kernel: "blocks: the fragments that can be read",
+    oss4: "ENOTSUP where nothing can be recorded",
+  }, (dsp, info) => {
     dsp.followsInput = true;
-    countInfo(dsp, info, follows.capturedBytes(), follows.blocks.take());
+    countInfo(dsp, info, dsp.recorder!);
   }),
-  fill("SNDCTL_DSP_GETOPTR", IOR("P", 18, 12), oss.CountInfo, {
-    about: "how much was played",
+  half("playing", "SNDCTL_DSP_GETOPTR", 18, oss.CountInfo, {
+    about: "how much was played since the open or the last RESET; EINVAL where nothing can be",
     timed: ["bytes", "blocks", "ptr"],
-  }, (dsp, info) => {
-    const { playback, mapping } = dsp;
-    const player = mapping?.playback?.inUse ? mapping.playback : playback;
-    countInfo(dsp, info, player.playedBytes(), player.blocks.take());
+    kernel: "blocks: the fragments that are not played yet, unless it is mapped",
+    oss4: "ENOTSUP where nothing can be played",
+  }, (dsp, info) => countInfo(dsp, info, dsp.player)),
+  // We cannot be told an address to map at.
+  ...inLayouts(oss.BuffmemDesc, oss.BuffmemDesc32, (at, variant) => [
+    refused<Dsp>("SNDCTL_DSP_MAPINBUF", IOR("P", 19, at.$size), at, {
+      about: "EINVAL: no buffer in memory to record to but mmap(2)'s",
+      variant,
+    }),
+    refused<Dsp>("SNDCTL_DSP_MAPOUTBUF", IOR("P", 20, at.$size), at, {
+      about: "EINVAL: no buffer in memory to play from but mmap(2)'s",
+      variant,
+    }),
+  ]),
+  none("SNDCTL_DSP_SETSYNCRO", IO("P", 21), {
+    about: "nothing: SETTRIGGER starts both ways at one moment anyway",
+  }, () => 0),
+  none("SNDCTL_DSP_SETDUPLEX", IO("P", 22), {
+    about: "nothing: what is opened for both ways is duplex; EIO where it is not",
+    oss4: "ENOTSUP where it is not",
+  }, (dsp) => dsp.plays && dsp.capture ? 0 : -EIO),
+  int("SNDCTL_DSP_GETODELAY", IOR("P", 23), {
+    about: "the bytes that are written and not heard yet; EINVAL where nothing can be played",
+    timed: ["value"],
+    oss4: "ENOTSUP where nothing can be played",
+  }, (dsp) => dsp.plays ? dsp.playback.queuedBytes() : -EINVAL),
+  int("SNDCTL_DSP_PROFILE", IOW("P", 23), {
+    about: "nothing: underruns are as they are",
+    values: oss.PROFILE,
+  }, () => 0),
+  // Speakers of a card are the sound server's to choose.
+  refused("SNDCTL_DSP_GETCHANNELMASK", IOWR("P", 64), "int", {
+    about: "EINVAL: CHANNELS says how many there are",
+    values: oss.BINDING,
   }),
-  // We cannot be told an address to map at, and snd-pcm-oss refuses them too.
-  refused("SNDCTL_DSP_MAPINBUF", IOR("P", 19, 16), oss.BuffmemDesc, {
-    about: "a buffer in memory to record to",
+  refused("SNDCTL_DSP_BIND_CHANNEL", IOWR("P", 65), "int", {
+    about: "EINVAL: a stream's channels go where CHANNELS has them",
+    values: oss.BINDING,
   }),
-  refused("SNDCTL_DSP_MAPOUTBUF", IOR("P", 20, 16), oss.BuffmemDesc, {
-    about: "a buffer in memory to play from",
-  }),
-  int(
-    "SNDCTL_DSP_GETODELAY",
-    IOR("P", 23),
-    { about: "the bytes that are written and not heard yet", timed: ["value"] },
-    (dsp) => dsp.playback.queuedBytes(),
-  ),
-  fill("SNDCTL_DSP_GETERROR", IOR("P", 25, 112), oss.AudioErrInfo, {
-    about: "xruns since the last call",
-    timed: ["play_underruns", "rec_overruns"],
-  }, (dsp, info) => {
-    info.setInt32(
-      oss.AudioErrInfo.play_underruns,
-      dsp.playback.underruns - dsp.told.underruns,
-      true,
-    );
-    dsp.told.underruns = dsp.playback.underruns; // OSS 4: of the time since the last call
-    if (!dsp.capture) return;
-    info.setInt32(oss.AudioErrInfo.rec_overruns, dsp.capture.overruns - dsp.told.overruns, true);
-    dsp.told.overruns = dsp.capture.overruns;
-  }),
+  refused("SNDCTL_DSP_GETSPDIF", IOR("P", 67), "int", { about: "EINVAL: no digital interface" }),
+  refused("SNDCTL_DSP_SETSPDIF", IOW("P", 66), "int", { about: "EINVAL: no digital interface" }),
 ];

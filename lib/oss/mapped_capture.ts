@@ -35,7 +35,7 @@ export class MappedCapture {
     this.#capture = capture;
     this.#ringOf = ringOf;
     this.#now = now;
-    this.blocks = new Blocks(parameters, () => this.capturedBytes());
+    this.blocks = new Blocks(parameters, () => this.pointerBytes());
   }
 
   /** Whether what is recorded goes into the ring. */
@@ -87,7 +87,7 @@ export class MappedCapture {
   }
 
   /** Bytes recorded since the start, by now: all of them in the ring. */
-  capturedBytes(): number {
+  pointerBytes(): number {
     if (!this.started) return 0;
     this.pump();
     if (this.#ring) return this.#position;

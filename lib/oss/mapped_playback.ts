@@ -68,7 +68,7 @@ export class MappedPlayback {
     this.#ringOf = ringOf;
     this.#now = now;
     this.#options = options;
-    this.blocks = new Blocks(parameters, () => this.playedBytes());
+    this.blocks = new Blocks(parameters, () => this.pointerBytes());
   }
 
   get running(): boolean {
@@ -118,7 +118,7 @@ export class MappedPlayback {
   }
 
   /** Where the pointer is: bytes heard since the start, or at the server; all of them fetched. */
-  playedBytes(): number {
+  pointerBytes(): number {
     if (this.#startMs === Infinity) return 0;
     // The sink knows, unless it takes everything at once: then a ring needs a clock of its own.
     if (!this.#playback.free) {
@@ -133,7 +133,7 @@ export class MappedPlayback {
 
   /** When so many bytes will have been heard. */
   #timeOf(bytes: number): number {
-    const ahead = bytes - this.playedBytes();
+    const ahead = bytes - this.pointerBytes();
     return this.#now() + ahead * 1000 / this.#parameters.bytesPerSecond;
   }
 

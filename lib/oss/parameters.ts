@@ -22,7 +22,8 @@ const DEFAULT_FRAGMENTS = 16;
 // A fragment is a wake-up of the program and of the server: shorter ones than this are made longer.
 const MIN_FRAGMENT_SECONDS = 0.001;
 
-const SUPPORTED_FORMATS = FORMATS.reduce((mask, format) => mask | format.afmt, 0);
+/** The mask of all formats that there are. */
+export const SUPPORTED_FORMATS = FORMATS.reduce((mask, format) => mask | format.afmt, 0);
 
 /** The parameters of an open dsp, from 8 kHz mono on, as OSS opens it. */
 export class Parameters {
@@ -35,6 +36,10 @@ export class Parameters {
   #fragmentLimit = 0;
   /** The divisor that SUBDIVIDE asked for. */
   #subdivision = 1;
+  /** Seconds of a fragment when the program does not say. */
+  #defaultSeconds = DEFAULT_FRAGMENT_SECONDS;
+  /** The bytes of room, or of sound, that poll(2) waits for; 0 where LOW_WATER has not been called. */
+  #lowWater = 0;
 
   /** @param format what it begins with: /dev/dsp has unsigned 8 bit */
   constructor(format = formatByAfmt(AFMT_U8)!) {
@@ -59,8 +64,7 @@ export class Parameters {
   get fragmentBytes(): number {
     const least = powerOfTwoAbove(this.bytesPerSecond * MIN_FRAGMENT_SECONDS);
     if (this.#fragmentShift > 0) return Math.max(1 << this.#fragmentShift, least);
-    const most = powerOfTwoBelow(this.bytesPerSecond * DEFAULT_FRAGMENT_SECONDS);
-    return Math.max(1 << MIN_FRAGMENT_SHIFT, least, most / this.#subdivision);
+    return Math.max(1 << MIN_FRAGMENT_SHIFT, least, this.#defaultFragmentBytes / this.#subdivision);
   }
 
   /** How many fragments the buffer has: two or more. */
@@ -78,7 +82,13 @@ export class Parameters {
   }
 
   get #defaultFragmentBytes(): number {
-    return powerOfTwoBelow(this.bytesPerSecond * DEFAULT_FRAGMENT_SECONDS);
+    return powerOfTwoBelow(this.bytesPerSecond * this.#defaultSeconds);
+  }
+
+  /** The bytes of room, or of sound, that poll(2) waits for. */
+  get wakeBytes(): number {
+    // A buffer of which more is free than all but a fragment may never be seen.
+    return Math.min(this.#lowWater || this.fragmentBytes, this.bufferBytes - this.fragmentBytes);
   }
 
   /** SETFMT: a format that there is not becomes U8, as the kernel's OSS has it. */
@@ -114,6 +124,23 @@ export class Parameters {
     if (![1, 2, 4, 8, 16].includes(divisor)) return false;
     this.#subdivision = divisor;
     return true;
+  }
+
+  /**
+   * POLICY: fragments for the least delay (0) to the fewest wake-ups (10); SETFRAGMENT overrules it.
+   * The manual gives no times: two steps are twice the time, and 5 is what there is without it.
+   *
+   * @returns false when there is no such policy
+   */
+  setPolicy(policy: number): boolean {
+    if (policy < 0 || policy > 10) return false;
+    this.#defaultSeconds = DEFAULT_FRAGMENT_SECONDS * 2 ** ((policy - 5) / 2);
+    return true;
+  }
+
+  /** LOW_WATER: the bytes that poll(2) waits for, instead of a fragment. */
+  setLowWater(bytes: number): void {
+    this.#lowWater = Math.max(0, bytes);
   }
 
   /** The divisor in force. */

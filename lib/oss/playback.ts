@@ -4,6 +4,7 @@
 import { EIO } from "../../ffi/libc.ts";
 import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "../backend/sink.ts";
 import { RingBuffer } from "../buffer/ring.ts";
+import { raisePeaks } from "../pcm/peaks.ts";
 import { applyGain, type Gain } from "../pcm/volume.ts";
 import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
@@ -49,7 +50,7 @@ export class Playback {
    */
   aheadFrames = 0;
 
-  /** The fragments played since the open. */
+  /** The fragments played since the open or the last RESET. */
   readonly blocks: Blocks;
 
   readonly #parameters: Parameters;
@@ -57,12 +58,16 @@ export class Playback {
   #ring: RingBuffer | undefined;
   #stream: SinkStream | undefined;
   #scratch = new Uint8Array(0);
+  /** The bytes of `#scratch` that have been moved to the sink. */
+  #movedBytes = 0;
   #running = false;
   #draining = false;
   /** When data that does not fill a fragment begins to play all the same. */
   #startMs = Infinity;
   /** Bytes that have left the ring for the sink since the open. */
   #takenBytes = 0;
+  /** Where GETOPTR counts from, as a count of bytes since the open. */
+  #originBytes = 0;
   #failed = false;
   /** Whether `dueMs` is the end of a step, not of what there is to play. */
   #stepIsWhole = false;
@@ -70,7 +75,7 @@ export class Playback {
   constructor(parameters: Parameters, host: PlaybackHost) {
     this.#parameters = parameters;
     this.#host = host;
-    this.blocks = new Blocks(parameters, () => this.playedBytes());
+    this.blocks = new Blocks(parameters, () => this.pointerBytes());
   }
 
   /** Whether the sink has failed: writes get EIO until a reset. */
@@ -119,14 +124,19 @@ export class Playback {
       Math.max(0, this.#aheadBytes());
   }
 
-  /** Whether poll(2) says that the program can write: a fragment is free. */
+  /** Whether poll(2) says that the program can write: a fragment is free, or LOW_WATER's bytes. */
   writable(): boolean {
-    return this.#failed || this.freeBytes() >= this.#parameters.fragmentBytes;
+    return this.#failed || this.freeBytes() >= this.#parameters.wakeBytes;
   }
 
   /** Bytes heard since the open. */
   playedBytes(): number {
     return this.#takenBytes + this.#aheadBytes();
+  }
+
+  /** Bytes heard since the open or the last RESET. */
+  pointerBytes(): number {
+    return Math.max(0, this.playedBytes() - this.#originBytes);
   }
 
   /**
@@ -246,11 +256,12 @@ export class Playback {
     const frames = Math.min(room, Math.floor(ring.length / frameBytes));
     if (frames > 0) {
       const bytes = frames * frameBytes;
-      if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(ring.capacity);
+      this.#reserve(bytes);
       ring.read(this.#scratch, bytes);
       const { left, right } = this.#host.levels.gain;
       applyGain(format, this.#scratch, 0, bytes, channels, left, right);
       this.#takenBytes += bytes;
+      this.#movedBytes = bytes;
       try {
         stream.write(this.#scratch, frames, nowMs);
       } catch (error) {
@@ -267,6 +278,10 @@ export class Playback {
     }
   }
 
+  #reserve(bytes: number): void {
+    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(this.#ring!.capacity);
+  }
+
   #schedule(): void {
     this.#stepIsWhole = false;
     this.dueMs = this.#startMs;
@@ -279,7 +294,7 @@ export class Playback {
       return;
     }
     const toFragment = fragmentBytes - this.#takenBytes % fragmentBytes;
-    const toWritable = fragmentBytes - this.#ring!.free;
+    const toWritable = this.#parameters.wakeBytes - this.#ring!.free;
     const step = Math.min(
       toFragment,
       toWritable > 0 ? toWritable : Infinity,
@@ -312,6 +327,40 @@ export class Playback {
   reset(): void {
     this.halt();
     if (this.#delayFrames() > 0) this.#stream!.discard(this.#host.now());
+    this.#schedule();
+  }
+
+  /** After a RESET: the pointer begins anew. */
+  rewind(): void {
+    this.#originBytes = this.#takenBytes;
+    this.blocks.reset();
+  }
+
+  /** SILENCE: what is not at the sink yet is silence. */
+  silence(): void {
+    const ring = this.#ring;
+    if (!ring) return;
+    this.#move();
+    const { length } = ring;
+    this.#reserve(length);
+    this.#movedBytes = 0;
+    ring.read(this.#scratch, length);
+    this.#parameters.format.silence(this.#scratch, 0, length);
+    ring.write(this.#scratch, 0, length);
+  }
+
+  /** How loud each channel is that was last moved to the sink; 1 is full scale. */
+  peaks(): Float64Array {
+    const { format, channels } = this.#parameters;
+    const peaks = new Float64Array(channels);
+    if (this.#running) raisePeaks(peaks, format, channels, this.#scratch, this.#movedBytes);
+    return peaks;
+  }
+
+  /** SKIP: what is not at the sink yet is not heard, and the sound goes on with what comes now. */
+  skip(): void {
+    this.#move();
+    this.#ring?.clear();
     this.#schedule();
   }
 

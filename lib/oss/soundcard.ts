@@ -47,8 +47,11 @@ export const AudioBufInfo = struct("audio_buf_info", {
 /** GETOPTR, GETIPTR. */
 export const CountInfo = struct("count_info", { bytes: "i32", blocks: "i32", ptr: "i32" });
 
-/** MAPINBUF, MAPOUTBUF of a 64-bit program: a pointer, and an int with its padding. */
-export const BuffmemDesc = struct("buffmem_desc", { buffer: "u64", size: 8 });
+const BUFFMEM_DESC = { buffer: "pointer", size: "i32" } as const;
+
+/** MAPINBUF, MAPOUTBUF. */
+export const BuffmemDesc = struct("buffmem_desc", BUFFMEM_DESC);
+export const BuffmemDesc32 = struct("buffmem_desc", BUFFMEM_DESC, "32");
 
 /** SOUND_MIXER_INFO. */
 export const MixerInfo = struct("mixer_info", {
@@ -136,23 +139,12 @@ export const OssMixerInfo = struct("oss_mixerinfo", {
   filler: ["i32", 245],
 });
 
-/** GETERROR, from OSS 4's soundcard.h. */
-export const AudioErrInfo = struct("audio_errinfo", {
-  play_underruns: "i32",
-  rec_overruns: "i32",
-  play_ptradjust: "u32",
-  rec_ptradjust: "u32",
-  play_errorcount: "i32",
-  rec_errorcount: "i32",
-  play_lasterror: "i32",
-  rec_lasterror: "i32",
-  play_errorparm: "i64",
-  rec_errorparm: "i64",
-  filler: 64,
-});
-
-/** OSS_GETVERSION: the interface is that of OSS 3.8.1, as snd-pcm-oss has it. */
-export const OSS_VERSION = 0x030810;
+/**
+ * OSS_GETVERSION: OSS 4.1. The kernel's OSS and osspd say 3.8.1, but who asks at run time asks whether
+ * there is OSS 4 (see docs/api.md).
+ */
+export const OSS_VERSION = 0x040100;
+export const OSS_VERSION_NAME = "4.1";
 
 /** GETCAPS. */
 export const DSP_CAP_DUPLEX = 0x0100;
@@ -160,6 +152,10 @@ export const DSP_CAP_REALTIME = 0x0200;
 export const DSP_CAP_TRIGGER = 0x1000;
 export const DSP_CAP_MMAP = 0x2000;
 export const DSP_CAP_MULTI = 0x4000;
+export const PCM_CAP_INPUT = 0x10000;
+export const PCM_CAP_OUTPUT = 0x20000;
+export const PCM_CAP_VIRTUAL = 0x40000;
+export const PCM_CAP_FREERATE = 0x10000000;
 
 /** SETTRIGGER, GETTRIGGER. */
 export const PCM_ENABLE_INPUT = 0x1;
@@ -203,15 +199,31 @@ export const CAPS = flags({
   DSP_CAP_MMAP,
   DSP_CAP_MULTI,
   DSP_CAP_BIND: 0x8000,
-  PCM_CAP_INPUT: 0x10000,
-  PCM_CAP_OUTPUT: 0x20000,
-  PCM_CAP_VIRTUAL: 0x40000,
-  PCM_CAP_FREERATE: 0x10000000,
+  PCM_CAP_INPUT,
+  PCM_CAP_OUTPUT,
+  PCM_CAP_VIRTUAL,
+  PCM_CAP_FREERATE,
   PCM_CAP_DEFAULT: 0x40000000,
 });
 
 /** SETTRIGGER, GETTRIGGER. */
 export const TRIGGER = flags({ PCM_ENABLE_INPUT, PCM_ENABLE_OUTPUT });
+
+/** PROFILE: where underruns probably come from. */
+export const PROFILE = oneOf({ APF_NORMAL: 0, APF_NETWORK: 1, APF_CPUINTENS: 2 });
+
+/** GETCHANNELMASK, BIND_CHANNEL. */
+export const BINDING = flags({
+  DSP_BIND_FRONT: 0x01,
+  DSP_BIND_SURR: 0x02,
+  DSP_BIND_CENTER_LFE: 0x04,
+  DSP_BIND_HANDSET: 0x08,
+  DSP_BIND_MIC: 0x10,
+  DSP_BIND_MODEM1: 0x20,
+  DSP_BIND_MODEM2: 0x40,
+  DSP_BIND_I2S: 0x80,
+  DSP_BIND_SPDIF: 0x100,
+});
 
 /** Mixer channels, by their SOUND_MIXER_ number; the names are SOUND_DEVICE_NAMES. */
 export const MIXER_CHANNELS = [

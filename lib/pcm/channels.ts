@@ -17,6 +17,32 @@ const LAYOUTS: readonly (readonly Speaker[])[] = [
   ["L", "R", "C", "LFE", "LS", "RS", "LR", "RR"],
 ];
 
+// OSS 4's CHID_ numbers; it has none for the middle at the back.
+const CHANNEL_IDS: Readonly<Record<Speaker, bigint>> = {
+  L: 1n,
+  R: 2n,
+  C: 3n,
+  LFE: 4n,
+  LS: 5n,
+  RS: 6n,
+  LR: 7n,
+  RR: 8n,
+  RC: 0n,
+};
+
+const CHNORDER_NORMAL = 0x87654321n;
+
+/**
+ * OSS 4's number for the order of so many channels, the array's index: four bits a channel, the first
+ * one lowest. It names more channels than there are where its usual order goes on.
+ */
+export const CHANNEL_ORDERS: readonly bigint[] = LAYOUTS.map((layout) => {
+  const order = layout.reduceRight((bits, speaker) => bits << 4n | CHANNEL_IDS[speaker], 0n);
+  const isNormal = layout.length < 3 ||
+    order === CHNORDER_NORMAL % (1n << BigInt(4 * layout.length));
+  return isNormal ? CHNORDER_NORMAL : order;
+});
+
 // Who plays what a lacking loudspeaker would have played.
 const STAND_INS: Readonly<Record<Speaker, readonly Speaker[]>> = {
   L: ["C"],

@@ -44,7 +44,7 @@ export function matches(text: string, value: number | string, scope: Scope): boo
 function holds(wanted: string, value: number | string, scope: Scope): boolean {
   if (wanted === "*") return true;
   const text = unquote(wanted);
-  if (text !== undefined) return wildcard(text).test(String(value));
+  if (text !== undefined) return fits(text, String(value));
   const number = typeof value === "number" ? value : NaN;
   const compared = wanted.match(/^(>=|<=|>|<)(.+)$/);
   if (compared) return compare(compared[1], number, evaluate(compared[2], scope));
@@ -68,7 +68,17 @@ function compare(operator: string, value: number, limit: number): boolean {
   return operator === ">" ? value > limit : value < limit;
 }
 
-function wildcard(text: string): RegExp {
-  const pattern = text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll("\\*", ".*");
-  return new RegExp(`^${pattern}$`, "s");
+/** Whether `*` in a pattern can stand for what is between the rest; takes time like their lengths. */
+function fits(pattern: string, value: string): boolean {
+  const [first, ...rest] = pattern.split("*");
+  if (rest.length === 0) return value === pattern;
+  const last = rest.pop()!;
+  if (!value.startsWith(first) || !value.endsWith(last)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = value.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at + last.length <= value.length;
 }

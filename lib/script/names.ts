@@ -37,9 +37,9 @@ export function valueNamed(name: string): number | undefined {
   return VALUES.get(name);
 }
 
-/** All rows of the tables. */
+/** All rows of the tables, one a name. */
 export function allRows(): readonly Row[] {
-  return ROWS;
+  return [...BY_NAME.values()];
 }
 
 /** The row of an ioctl number. */

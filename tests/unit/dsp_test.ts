@@ -25,6 +25,7 @@ function harness() {
       cards: NO_CARDS,
       audio: 0,
       onShown() {},
+      onStarted() {},
     },
     mixer,
     { plays: true, source: new SilentSource("real") },

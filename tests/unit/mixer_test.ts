@@ -152,8 +152,8 @@ Deno.test("the masks say what there is; channels that there are not keep what is
   for (const name of ["AGC", "3DSE", "PRIVATE1", "PRIVATE5", "GETLEVELS", "SETLEVELS", "ACCESS"]) {
     assertEquals(call(file, name), -EIO, name);
   }
-  assertEquals(unknownCall(oss.IOR("M", 90)), EIO);
-  assertEquals(unknownCall(oss.IO("M", 90)), ENXIO);
+  assertEquals(unknownCall("mixer", oss.IOR("M", 90)), EIO);
+  assertEquals(unknownCall("mixer", oss.IO("M", 90)), ENXIO);
 });
 
 Deno.test("what is muted reads 0, and raising it ends that", () => {

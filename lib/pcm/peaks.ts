@@ -1,0 +1,29 @@
+// How loud samples are: the peak of each channel.
+
+import type { SampleFormat } from "./format.ts";
+
+// Frames are decoded in pieces of so many samples, a number that 1 to 8 channels divide.
+const PIECE_SAMPLES = 1680;
+const piece = new Float64Array(PIECE_SAMPLES);
+
+/**
+ * Raises `peaks`, one a channel, to the greatest magnitudes in `length` bytes of whole frames from the
+ * start of `bytes` on. Full scale is 1.
+ */
+export function raisePeaks(
+  peaks: Float64Array,
+  format: SampleFormat,
+  channels: number,
+  bytes: Uint8Array,
+  length: number,
+): void {
+  const samples = length / format.bytes;
+  for (let done = 0; done < samples; done += PIECE_SAMPLES) {
+    const count = Math.min(PIECE_SAMPLES, samples - done);
+    format.decode(bytes, done * format.bytes, piece, 0, count);
+    for (let i = 0; i < count; i++) {
+      const magnitude = Math.abs(piece[i]);
+      if (magnitude > peaks[i % channels]) peaks[i % channels] = magnitude;
+    }
+  }
+}
