@@ -1,7 +1,8 @@
-// The options of a subcommand as a table, which the parser, the help text and the manual read.
+// The options of a subcommand as a table, which the parser, the help text, the manual and the
+// configuration file (config.ts) read.
 
 import { parseArgs } from "@std/cli/parse-args";
-import { usage } from "./failure.ts";
+import { EX_USAGE, Failure, usage } from "./failure.ts";
 
 /** One option. */
 export interface Option {
@@ -15,6 +16,10 @@ export interface Option {
   readonly choices?: readonly string[];
   /** One line for the help. */
   readonly about: string;
+  /** Whether each card of a configuration file has its own. */
+  readonly perCard?: boolean;
+  /** Whether it can only be given on the command line. */
+  readonly onlyWords?: boolean;
   /** Not in the help: for the program's own use. */
   readonly hidden?: boolean;
 }
@@ -44,8 +49,30 @@ const HELP: Option = { name: "help", about: "print this" };
 export interface Parsed {
   /** Values by option name: defaults filled in, "true" for an option without a value. */
   readonly values: Readonly<Record<string, string | undefined>>;
+  /** Those of them that were given, not filled in. */
+  readonly given: Readonly<Record<string, string>>;
+  /** Where those are that stand in a configuration file: "FILE:LINE". */
+  readonly places: Readonly<Record<string, string>>;
   /** What is not an option, from the first such word on. */
   readonly operands: readonly string[];
+}
+
+/**
+ * A value as it is given for an option.
+ *
+ * @throws {Error} if it is no choice, or empty where that means nothing
+ */
+export function checkValue({ value, choices }: Option, text: string, shown: string): string {
+  if (text === "" && (choices || value !== "NAME")) throw new Error(`${shown} wants ${value}`);
+  if (choices && !choices.includes(text)) {
+    throw new Error(`${shown} ${text}: one of ${choices.join(", ")} is wanted`);
+  }
+  return text;
+}
+
+/** The values of options that are not given. */
+export function defaultValues(options: readonly Option[]): Record<string, string | undefined> {
+  return Object.fromEntries(options.map((option) => [option.name, option.default]));
 }
 
 /**
@@ -68,24 +95,18 @@ export function parseOptions(command: Subcommand, args: string[]): Parsed {
       }
     },
   }) as Record<string, unknown>;
-  const values: Record<string, string | undefined> = {};
+  const given: Record<string, string> = {};
   for (const option of options) {
-    const given = parsed[option.name];
+    const { name } = option;
+    const values = [parsed[name] ?? []].flat();
     if (!option.value) {
-      if (given === true) values[option.name] = "true";
-      continue;
-    }
-    const value = Array.isArray(given) ? given.at(-1) : given;
-    if (value === "" && !option.choices && option.value === "NAME") values[option.name] = "";
-    else if (value === "") {
-      throw usage(command.name, `${asGiven(option.name)} wants ${option.value}`);
-    } else values[option.name] = (value as string | undefined) ?? option.default;
-    const chosen = values[option.name];
-    if (option.choices && chosen !== undefined && !option.choices.includes(chosen)) {
-      throw usage(
-        command.name,
-        `${asGiven(option.name)} ${chosen}: one of ${option.choices.join(", ")} is wanted`,
-      );
+      if (values.at(-1) === true) given[name] = "true";
+    } else if (values.length > 0) {
+      try {
+        given[name] = checkValue(option, values.at(-1) as string, asGiven(name));
+      } catch (error) {
+        throw usage(command.name, (error as Error).message);
+      }
     }
   }
   // They are the end of the command line as it stands, a "--" among them included.
@@ -93,7 +114,24 @@ export function parseOptions(command: Subcommand, args: string[]): Parsed {
   const rest = parsed["--"] as unknown[];
   const dashed = dashes >= 0 && words.length > 0 ? 1 : 0;
   const operands = args.slice(args.length - words.length - rest.length - dashed);
-  return { values, operands };
+  const values = { ...defaultValues(options), ...given };
+  return { values, given, places: {}, operands };
+}
+
+/** How a value is written where it was given, e.g. "--rate 8000". */
+export function shownValue({ values, places }: Parsed, name: string): string {
+  return `${name in places ? name : asGiven(name)} ${values[name]}`;
+}
+
+/** The value of an option makes no sense: said with where it was given. */
+export function wrongValue(
+  command: Subcommand,
+  { places }: Parsed,
+  name: string,
+  why: string,
+): Failure {
+  const place = places[name];
+  return place === undefined ? usage(command.name, why) : new Failure(EX_USAGE, `${place}: ${why}`);
 }
 
 /** The value of an option as a whole number between `least` and `most`. */
@@ -107,7 +145,8 @@ export function wholeNumber(
   const text = parsed.values[name]!;
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw usage(command.name, `--${name} ${text}: a whole number from ${least} to ${most} is wanted`);
+  const why = `${shownValue(parsed, name)}: a whole number from ${least} to ${most} is wanted`;
+  throw wrongValue(command, parsed, name, why);
 }
 
 const HELP_COLUMNS = 100;

@@ -2,50 +2,28 @@
 
 import { resolve } from "node:path";
 import { sendDatagram } from "../../ffi/libc.ts";
-import {
-  parseSink,
-  parseSource,
-  SINK_KINDS,
-  type SinkSpec,
-  SOURCE_KINDS,
-  type SourceSpec,
-} from "../backend/spec.ts";
-import type { OnLoss } from "../backend/server.ts";
+import { SINK_KINDS, SOURCE_KINDS } from "../backend/spec.ts";
 import { runCommand } from "../daemon/command.ts";
 import { CONTROL_NAME } from "../device/control.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
-import type { DeviceConfig, EngineConfig, LogLevel } from "../daemon/messages.ts";
+import type { LogLevel } from "../daemon/messages.ts";
 import { MountPoint } from "../daemon/mount_point.ts";
 import { commandWords, enterNamespace, findProgram, replaceDev } from "../daemon/namespace.ts";
-import type { ServerSpec } from "../server/orders.ts";
-import { MIXER_SCOPES, type MixerScope } from "../oss/mixer.ts";
-import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
+import { MIXER_SCOPES } from "../oss/mixer.ts";
 import { DEFAULT_LEAD_MS } from "../oss/mapped_playback.ts";
-import { formatByName, FORMATS } from "../pcm/format.ts";
-import {
-  DEFAULT_QUALITY,
-  QUALITIES,
-  qualityRefusal,
-  type ResamplerQuality,
-} from "../pcm/resample.ts";
-import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable, usage } from "./failure.ts";
-import { cuse, demand, fuse, namespaces, utility } from "./needs.ts";
+import { FORMATS } from "../pcm/format.ts";
+import { DEFAULT_QUALITY, QUALITIES, qualityRefusal } from "../pcm/resample.ts";
+import { SYSTEM_CONFIG, withConfig } from "./config.ts";
+import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable } from "./failure.ts";
+import { demand, fuse, namespaces, utility } from "./needs.ts";
 import { Recorder } from "../trace/recorder.ts";
-import { helpText, type Parsed, parseOptions, type Subcommand, wholeNumber } from "./options.ts";
+import { helpText, type Parsed, parseOptions, type Subcommand } from "./options.ts";
+import { deviceNames, type Plan, planOf, quality } from "./plan.ts";
 import { selfCommand } from "./self.ts";
 
 // The folder in a private /dev that the devices are mounted on.
 const DEV_FOLDER = "ossp";
-
-// The files of a card that lead to its sink and source, by their options, and the format that OSS
-// opens each in.
-const DSPS = [
-  { option: "dsp", format: "u8" },
-  { option: "adsp", format: "u8" },
-  { option: "audio", format: "mulaw" },
-  { option: "dspw", format: "s16le" },
-];
 
 export const RUN: Subcommand = {
   name: "run",
@@ -69,6 +47,7 @@ export const RUN: Subcommand = {
     {
       name: "sink",
       value: "SINK",
+      perCard: true,
       default: "auto",
       about: `where sound goes: ${
         Object.values(SINK_KINDS).map(({ form, about }) => `${form} (${about})`).join(", ")
@@ -77,6 +56,7 @@ export const RUN: Subcommand = {
     {
       name: "source",
       value: "SOURCE",
+      perCard: true,
       about: `where recorded sound comes from: ${
         Object.values(SOURCE_KINDS).map(({ form, about }) => `${form} (${about})`).join(", ")
       } [the sink's server, or silence where that is none]`,
@@ -84,6 +64,7 @@ export const RUN: Subcommand = {
     {
       name: "clock",
       value: "CLOCK",
+      perCard: true,
       choices: ["real", "free"],
       default: "real",
       about: "of sinks and sources: at the sample rate, or as fast as the program goes",
@@ -106,12 +87,25 @@ export const RUN: Subcommand = {
     {
       name: "format",
       value: "FORMAT",
+      perCard: true,
       choices: FORMATS.map(({ name }) => name),
       default: "s16le",
       about: "of a file that all streams share",
     },
-    { name: "rate", value: "HZ", default: "48000", about: "of a file that all streams share" },
-    { name: "channels", value: "N", default: "2", about: "of a file that all streams share" },
+    {
+      name: "rate",
+      value: "HZ",
+      perCard: true,
+      default: "48000",
+      about: "of a file that all streams share",
+    },
+    {
+      name: "channels",
+      value: "N",
+      perCard: true,
+      default: "2",
+      about: "of a file that all streams share",
+    },
     {
       name: "resample",
       value: "QUALITY",
@@ -135,37 +129,82 @@ export const RUN: Subcommand = {
       about: "what has been fetched from a mapping becomes silence, so that a program that stops " +
         "feeding it is not heard again (Linux 6.6 or newer)",
     },
-    { name: "dsp", value: "NAME", default: "dsp", about: "name of the dsp; empty for none" },
-    { name: "adsp", value: "NAME", default: "adsp", about: "name of the second dsp" },
+    {
+      name: "dsp",
+      value: "NAME",
+      perCard: true,
+      default: "dsp",
+      about: "name of the dsp; empty for none",
+    },
+    {
+      name: "adsp",
+      value: "NAME",
+      perCard: true,
+      default: "adsp",
+      about: "name of the second dsp",
+    },
     {
       name: "audio",
       value: "NAME",
+      perCard: true,
       default: "audio",
       about: "name of the dsp that opens in mu-law, as Sun's did",
     },
     {
       name: "dspw",
       value: "NAME",
+      perCard: true,
       default: "dspW",
       about: "name of the dsp that opens in 16 bit, little-endian",
     },
-    { name: "mixer", value: "NAME", default: "mixer", about: "name of the mixer" },
+    { name: "mixer", value: "NAME", perCard: true, default: "mixer", about: "name of the mixer" },
     { name: "sndstat", value: "NAME", default: "sndstat", about: "name of the status file" },
-    { name: "dsp-major", value: "N", default: "14", about: "its device number, for cuse" },
-    { name: "dsp-minor", value: "N", default: "3", about: "likewise" },
-    { name: "adsp-major", value: "N", default: "14", about: "likewise, of the second dsp" },
-    { name: "adsp-minor", value: "N", default: "12", about: "likewise" },
-    { name: "audio-major", value: "N", default: "14", about: "likewise, of the mu-law dsp" },
-    { name: "audio-minor", value: "N", default: "4", about: "likewise" },
-    { name: "dspw-major", value: "N", default: "14", about: "likewise, of the 16 bit dsp" },
-    { name: "dspw-minor", value: "N", default: "5", about: "likewise" },
-    { name: "mixer-major", value: "N", default: "14", about: "likewise, of the mixer" },
-    { name: "mixer-minor", value: "N", default: "0", about: "likewise" },
+    {
+      name: "dsp-major",
+      value: "N",
+      perCard: true,
+      default: "14",
+      about: "its device number, for cuse",
+    },
+    { name: "dsp-minor", value: "N", perCard: true, default: "3", about: "likewise" },
+    {
+      name: "adsp-major",
+      value: "N",
+      perCard: true,
+      default: "14",
+      about: "likewise, of the second dsp",
+    },
+    { name: "adsp-minor", value: "N", perCard: true, default: "12", about: "likewise" },
+    {
+      name: "audio-major",
+      value: "N",
+      perCard: true,
+      default: "14",
+      about: "likewise, of the mu-law dsp",
+    },
+    { name: "audio-minor", value: "N", perCard: true, default: "4", about: "likewise" },
+    {
+      name: "dspw-major",
+      value: "N",
+      perCard: true,
+      default: "14",
+      about: "likewise, of the 16 bit dsp",
+    },
+    { name: "dspw-minor", value: "N", perCard: true, default: "5", about: "likewise" },
+    {
+      name: "mixer-major",
+      value: "N",
+      perCard: true,
+      default: "14",
+      about: "likewise, of the mixer",
+    },
+    { name: "mixer-minor", value: "N", perCard: true, default: "0", about: "likewise" },
     { name: "sndstat-major", value: "N", default: "14", about: "likewise, of the status file" },
     { name: "sndstat-minor", value: "N", default: "6", about: "likewise" },
     {
       name: "loopback",
       value: "NAME",
+      perCard: true,
       about:
         "two more devices, NAME0 and NAME1: each records what is played to the other, in --rate " +
         "and --channels",
@@ -207,28 +246,41 @@ export const RUN: Subcommand = {
       default: "text",
       about: "how to say it",
     },
+    {
+      name: "config",
+      value: "FILE",
+      onlyWords: true,
+      about: "a file of further options, a line each: NAME VALUE, without the dashes [without " +
+        `COMMAND ${SYSTEM_CONFIG}, where it exists]`,
+    },
     { name: "namespace", about: "", hidden: true },
     { name: "scripted", about: "", hidden: true },
   ],
   notes: "PATH may hold %n (stream number), %p (process id) and %c (program name): each stream " +
     "then gets a file of its own, in its own format, bit for bit. Otherwise all streams are mixed " +
-    "into one file of --format, --rate and --channels.",
+    "into one file of --format, --rate and --channels. The FILE of --config has comments (#), and for " +
+    "each further card a section that begins with [card] or [card NAME]. A card has a --sink, " +
+    "--source, --clock, --format, --rate, --channels, --loopback and names of its own (dsp1, mixer1 " +
+    "and so on unless said); all else is said above the first section. The command line goes over " +
+    "what is said there.",
   run,
 };
 
 async function run(args: string[]): Promise<number> {
-  const parsed = parseOptions(RUN, args);
-  if (parsed.values.help) {
+  const words = parseOptions(RUN, args);
+  if (words.values.help) {
     console.log(helpText(RUN));
     return 0;
   }
-  const command = parsed.operands;
+  const command = words.operands;
+  const cards = withConfig(RUN, words, command.length > 0 ? undefined : SYSTEM_CONFIG);
+  const [parsed] = cards;
   const log = new Log(
     (parsed.values["log-level"] ?? (command.length > 0 ? "warn" : "info")) as LogLevel,
     parsed.values["log-format"] as LogFormat,
   );
   if (command.length > 0) requirePrograms(command[0]);
-  const config = engineConfig(parsed);
+  const config = planOf(RUN, cards);
   const isInNamespace = parsed.values.namespace !== undefined;
   if (config.frontend === "fuse") {
     demand(fuse());
@@ -312,121 +364,6 @@ function onStopSignal(stop: () => void): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, stop);
   }
-}
-
-/** What a configuration says of the engine, before it is known where the devices will be. */
-type Plan = Omit<EngineConfig, "wakeFd" | "lines" | "directory" | "folder">;
-
-function engineConfig(parsed: Parsed): Plan {
-  const { values } = parsed;
-  const number = (name: string, least: number, most: number) =>
-    wholeNumber(RUN, parsed, name, least, most);
-  const device = (option: string): DeviceConfig => {
-    const name = values[option]!;
-    if (!/^[\w-]*$/.test(name)) throw usage("run", `--${option} ${name}: not a device's name`);
-    return {
-      name,
-      major: number(`${option}-major`, 0, 4095),
-      minor: number(`${option}-minor`, 0, 1048575),
-    };
-  };
-  const dsps = DSPS.map(({ option, format }) => ({ ...device(option), format }))
-    .filter(({ name }) => name !== "");
-  const mixers = [device("mixer")].filter(({ name }) => name !== "");
-  const { loopback } = values;
-  if (loopback !== undefined && !/^[\w-]+$/.test(loopback)) {
-    throw usage("run", `--loopback ${loopback}: not a device's name`);
-  }
-  const loopbacks = loopback === undefined ? [] : [loopback];
-  const sink = sinkSpec(values, number);
-  const source = sourceSpec(values);
-  const about = values.source === undefined
-    ? values.sink!
-    : `${values.sink}, recorded from ${values.source}`;
-  const mixerScope = values["mixer-scope"] as MixerScope;
-  const card = { name: "ossp", about, dsps, loopbacks, mixers, mixerScope, sink, source };
-  const [sndstat] = [device("sndstat")].filter(({ name }) => name !== "");
-  const names = deviceNames({ cards: [card], sndstat });
-  if (new Set(names).size < names.length) throw usage("run", "two devices have the same name");
-  if (names.length === 0) throw usage("run", "no device has a name");
-  return {
-    frontend: chooseFrontend(values),
-    cards: [card],
-    sndstat,
-    mappedOptions: {
-      leadMs: values["mmap-lead"] === undefined ? undefined : number("mmap-lead", 0, 10_000),
-      silence: values["mmap-silence"] !== undefined,
-    },
-    mapsAlways: values.mmap !== undefined,
-    maxStreams: number("max", 1, 4096),
-    scripted: values.scripted !== undefined,
-  };
-}
-
-/** A sink or a source whose server knows its options. */
-function withOptions<Spec extends { readonly server?: ServerSpec }>(
-  spec: Spec,
-  values: Parsed["values"],
-): Spec {
-  if (!spec.server) return spec;
-  return { ...spec, server: { ...spec.server, jackConnect: values["jack-connect"] } };
-}
-
-/** The names of all devices. */
-function deviceNames({ cards, sndstat }: Pick<Plan, "cards" | "sndstat">): string[] {
-  const ofCards = cards.flatMap(({ dsps, loopbacks, mixers }) => [
-    ...[...dsps, ...mixers].map(({ name }) => name),
-    ...loopbacks.flatMap((name) => [`${name}0`, `${name}1`]),
-  ]);
-  return sndstat ? [...ofCards, sndstat.name] : ofCards;
-}
-
-function sinkSpec(
-  values: Parsed["values"],
-  number: (name: string, least: number, most: number) => number,
-): SinkSpec {
-  try {
-    return {
-      ...withOptions(parseSink(values.sink!), values),
-      onLoss: values["on-server-loss"] as OnLoss,
-      clock: values.clock as SinkSpec["clock"],
-      resample: quality(values),
-      format: formatByName(values.format!)!.name,
-      rateHz: number("rate", 1, MAX_RATE_HZ),
-      channels: number("channels", 1, MAX_CHANNELS),
-    };
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw usage("run", (error as Error).message);
-  }
-}
-
-function sourceSpec(values: Parsed["values"]): SourceSpec {
-  try {
-    // What goes to a server comes from it too, unless something else is said.
-    const preset = parseSink(values.sink!).server ? values.sink! : "silence";
-    return {
-      ...withOptions(parseSource(values.source ?? preset), values),
-      onLoss: values["on-server-loss"] as OnLoss,
-      clock: values.clock as SourceSpec["clock"],
-      resample: quality(values),
-    };
-  } catch (error) {
-    throw usage("run", (error as Error).message);
-  }
-}
-
-function quality({ resample }: Parsed["values"]): ResamplerQuality {
-  return (resample ?? DEFAULT_QUALITY) as ResamplerQuality;
-}
-
-function chooseFrontend({ frontend: wanted, dir, mmap }: Parsed["values"]): "cuse" | "fuse" {
-  if (wanted === "cuse" && mmap) throw usage("run", "--mmap wants the fuse front end");
-  if (wanted === "fuse" || (wanted === "auto" && (dir || mmap))) return "fuse";
-  const need = cuse();
-  if (wanted === "auto" && need.refusal !== undefined) return "fuse";
-  demand(need);
-  return "cuse";
 }
 
 /** What running a command takes: the command, and util-linux's programs that put it in its place. */
