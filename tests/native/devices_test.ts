@@ -45,11 +45,12 @@ Deno.test({
   async fn() {
     await using scratch = new Scratch();
     const { path } = scratch;
-    // The stream's ring has 16 fragments of 128 bytes; it is full, and has not started.
+    // All of it is heard before the first look, so each look sees the same.
     const script = `
       exec 2>&1
       perl -e '$^F = 9; open my $dsp, ">", "/dev/dsp" or die; open my $again, "<", "/dev/audio" or die;
         syswrite $dsp, "x" x 100; exec "sh", "-c", $ARGV[0]' '
+          sleep 0.4
           cat /dev/sndstat >all
           dd if=/dev/sndstat bs=7 status=none >small
           head -c 100 /dev/sndstat >head
@@ -65,7 +66,7 @@ Deno.test({
     `;
     await using run = Run.ossp(["--sink", "null", "--", "sh", "-c", script], { cwd: path });
     assertEquals([await run.end(), run.stdout, run.stderr], [0, "-r--r--r--\n", ""]);
-    const text = (name: string) => Deno.readTextFileSync(`${path}/${name}`).replaceAll(/\d/g, "N");
+    const text = (name: string) => Deno.readTextFileSync(`${path}/${name}`);
     const all = text("all");
     assertMatch(
       Deno.readTextFileSync(`${path}/all`),

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseConfig, withConfig } from "../../lib/cli/config.ts";
-import { Failure } from "../../lib/cli/failure.ts";
+import type { Failure } from "../../lib/cli/failure.ts";
 import { parseOptions } from "../../lib/cli/options.ts";
 import { planOf } from "../../lib/cli/plan.ts";
 import { RUN } from "../../lib/cli/run.ts";
