@@ -38,6 +38,11 @@ const SPARE_FRAMES = 1;
 
 const NOTHING = new Float64Array(0);
 
+/** Whether we resample so better than servers do that do it badly. */
+export function resamplesWell(quality: ResamplerQuality): boolean {
+  return quality !== "linear" && qualityRefusal(quality) === undefined;
+}
+
 /**
  * Turns a stream of interleaved frames at one rate into the same sound at another. From n frames it
  * makes floor(n × toHz / fromHz) in all.

@@ -2,7 +2,7 @@
 // is lost.
 
 import { InputWatch, type PulseLibrary, pulseLibrary } from "../../ffi/pulse.ts";
-import { qualityRefusal } from "../pcm/resample.ts";
+import { resamplesWell } from "../pcm/resample.ts";
 import { Connection, iterate } from "./pulse_connection.ts";
 import type { Query } from "./pulse_operation.ts";
 import { PulsePlayback } from "./pulse_playback.ts";
@@ -210,8 +210,7 @@ export class PulseServer implements Server {
   #fits(entry: Entry, pulse: PulseStream, nowMs: number): boolean {
     if (entry.fits) return true;
     const { stream } = entry;
-    const isServers = stream.resample === "linear" || qualityRefusal(stream.resample) !== undefined;
-    const servesWell = isServers || this.#connection!.resamplesWell;
+    const servesWell = !resamplesWell(stream.resample) || this.#connection!.resamplesWell;
     if (servesWell === undefined) return false;
     if (!servesWell) {
       entry.deviceRate ??= this.#connection!.rateOf(stream.direction, pulse.device);

@@ -2,6 +2,7 @@
 
 import { poll, pollAll, POLLFD_SIZE, POLLIN } from "../../ffi/libc.ts";
 import { sndio } from "../../ffi/sndio.ts";
+import { resamplesWell } from "../pcm/resample.ts";
 import type { OpenerLine } from "./orders.ts";
 import { Retry } from "./retry.ts";
 import { epochMs, type Server, type ServerLog, type ServerStream } from "./server.ts";
@@ -147,9 +148,11 @@ function openingOf(stream: ServerStream, name: string): Omit<Opening, "onMove"> 
   const queueMs = direction === "record"
     ? MOST_QUEUE_MS
     : Math.min(Math.max(fragmentsMs, LEAST_QUEUE_MS), MOST_QUEUE_MS);
+  const device = deviceOf(name, direction);
   return {
-    ...{ id, direction, rateHz, channels, command },
-    device: deviceOf(name, direction),
+    ...{ id, direction, rateHz, channels, command, device },
+    // A sound card's own device takes many rates as they are, sndiod resamples: 23 dB for 18 kHz.
+    resamples: resamplesWell(stream.resample) && !device.startsWith("rsnd/"),
     format: integers ? format.name : substitute,
     queueFrames: Math.ceil(queueMs * rateHz / 1000),
   };
@@ -173,6 +176,7 @@ export function probe(name: string, line: OpenerLine): string | undefined {
   opener.open({
     ...{ id: PROBE_ID, device, direction: "play", command: "ossp" },
     ...{ format: "s16le", rateHz: 48000, channels: 2, queueFrames: 4800, onMove: 0n },
+    resamples: false,
   });
   const endMs = epochMs() + PROBE_MS;
   for (let leftMs = PROBE_MS; leftMs > 0; leftMs = endMs - epochMs()) {

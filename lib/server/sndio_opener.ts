@@ -18,6 +18,8 @@ export interface Opening {
   readonly format: string;
   readonly rateHz: number;
   readonly channels: number;
+  /** Whether we resample to the server's rate, rather than have it do that. */
+  readonly resamples: boolean;
   /** Frames that wait in the server for their turn. */
   readonly queueFrames: number;
   /** The program's name. */
@@ -108,16 +110,30 @@ function open(library: Sndio, opening: Opening): Opened {
   }
 }
 
+// What we resample is sent so, whatever the program's format.
+const RESAMPLED_FORMAT = "s32le";
+
+/** The rate that is the server's own: until it is asked for another, it offers that. */
+function ownRateHz(library: Sndio, handle: Deno.PointerObject): number {
+  const words = new Uint32Array(SIO_PAR.WORDS);
+  const bytes = new Uint8Array(words.buffer);
+  library.sio_initpar(bytes);
+  return library.sio_getpar(handle, bytes) ? words[SIO_PAR.RATE] : 0;
+}
+
 function negotiate(
   library: Sndio,
   handle: Deno.PointerObject,
   opening: Opening,
 ): Omit<Opened, "id" | "handle"> {
-  const { device, direction, rateHz, channels, queueFrames } = opening;
+  const { device, direction, channels, resamples } = opening;
+  const rateHz = (resamples && ownRateHz(library, handle)) || opening.rateHz;
+  const queueFrames = Math.ceil(opening.queueFrames * rateHz / opening.rateHz);
   const words = new Uint32Array(SIO_PAR.WORDS);
   const bytes = new Uint8Array(words.buffer);
   const channelsWord = direction === "play" ? SIO_PAR.PCHAN : SIO_PAR.RCHAN;
-  const format = FORMATS.find(({ name }) => name === opening.format)!;
+  const wanted = rateHz === opening.rateHz ? opening.format : RESAMPLED_FORMAT;
+  const format = FORMATS.find(({ name }) => name === wanted)!;
   library.sio_initpar(bytes);
   words[SIO_PAR.BITS] = format.bits;
   words[SIO_PAR.BPS] = format.bytes;

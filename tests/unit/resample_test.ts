@@ -2,6 +2,7 @@
 
 import { assertAlmostEquals, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { Resampler, type ResamplerQuality } from "../../lib/pcm/resample.ts";
+import { snr } from "../snr.ts";
 
 /** A second of a sine at `fromHz`, resampled in pieces of 10 ms. */
 function resampledSine(
@@ -26,32 +27,6 @@ function resampledSine(
   const { converter } = resampler;
   resampler.close();
   return { converter, samples };
-}
-
-/** Signal to noise, in dB, of samples against the sine of that frequency that fits them best. */
-function snr(samples: readonly number[], toneHz: number, rateHz: number): number {
-  const sine = (i: number) => Math.sin(2 * Math.PI * toneHz * i / rateHz);
-  const cosine = (i: number) => Math.cos(2 * Math.PI * toneHz * i / rateHz);
-  let [ss, cc, sc, sy, cy] = [0, 0, 0, 0, 0];
-  samples.forEach((y, i) => {
-    const [s, c] = [sine(i), cosine(i)];
-    ss += s * s;
-    cc += c * c;
-    sc += s * c;
-    sy += s * y;
-    cy += c * y;
-  });
-  const determinant = ss * cc - sc * sc;
-  const a = (sy * cc - cy * sc) / determinant;
-  const b = (cy * ss - sy * sc) / determinant;
-  let signal = 0;
-  let noise = 0;
-  samples.forEach((y, i) => {
-    const fitted = a * sine(i) + b * cosine(i);
-    signal += fitted * fitted;
-    noise += (y - fitted) ** 2;
-  });
-  return 10 * Math.log10(signal / noise);
 }
 
 // Measured: best 149 dB, medium 142, fast 119, linear 62.
