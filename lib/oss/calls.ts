@@ -41,10 +41,10 @@ export function callNamed<T>(
 }
 
 /**
- * The errno for a call that no table has, as the kernel's OSS answers: for levels of channels that
- * cannot be EIO, for what a dsp does not know EINVAL, a mixer ENXIO.
+ * The errno for a call that no table has, as the kernel's OSS answers: EINVAL, but for a mixer EIO if it
+ * has an argument, which is taken for a level, and ENXIO if it has none. A dsp hands a mixer's calls on.
  */
 export function unknownCall(device: "dsp" | "mixer", command: number): number {
-  if (ioctlGroup(command) === "M" && command >= 0x40000000) return EIO;
-  return device === "dsp" && ioctlGroup(command) !== "M" ? EINVAL : ENXIO;
+  if (device === "dsp" && ioctlGroup(command) !== "M") return EINVAL;
+  return command >= 0x40000000 ? EIO : ENXIO;
 }

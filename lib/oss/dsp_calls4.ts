@@ -208,7 +208,7 @@ export const DSP_ROWS_4: readonly Call<Dsp>[] = [
   }, () => 0),
   fill("SNDCTL_DSP_GET_CHNORDER", IOR("P", 42, 8), oss4.ChannelOrder, {
     ...UNKNOWN,
-    about: "which speaker each channel is, CHNORDER_NORMAL for 1, 2, 6 and 8 of them",
+    about: "which speaker each channel is, CHNORDER_NORMAL for 1, 2, 3, 6 and 8 of them",
     oss4: "EINVAL but for a few cards",
   }, ({ parameters }, order) => {
     order.setBigUint64(0, CHANNEL_ORDERS[parameters.channels], true);

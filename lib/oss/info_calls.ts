@@ -15,8 +15,8 @@ export interface HasCards {
   readonly audio?: number;
 }
 
-// The kernel's mixer says ENXIO to what it does not know, its dsp EINVAL.
-const UNKNOWN = { kernel: "EINVAL, a mixer ENXIO", osspd: "EINVAL" };
+// The kernel's mixer looks at the number alone, not at the group, and has levels of 0 to 30.
+const UNKNOWN = { kernel: "EINVAL; a mixer takes it for a level", osspd: "EINVAL" };
 
 function describeSystem({ cards: { cards, audios, mixers, streams } }: HasCards, info: DataView) {
   const at = OssSysinfo;
