@@ -71,6 +71,21 @@ export function deviceNames({ cards, sndstat }: Pick<Plan, "cards" | "sndstat">)
   return sndstat ? [...ofCards, sndstat.name] : ofCards;
 }
 
+/**
+ * Where programs look for the devices in /dev, and the files that are there. Most open "dsp"; FreeBSD
+ * and OSS 4 number the first card's too; devfs, and programs of its time, had them in "sound".
+ */
+export function deviceLinks(plan: Plan): Map<string, string> {
+  const names = deviceNames(plan);
+  const { dsps, mixers } = plan.cards[0];
+  const numbered = [...dsps, ...mixers].map(({ name }) => [`${name}0`, name]);
+  return new Map([
+    ...numbered,
+    ...names.map((name) => [`sound/${name}`, name]),
+    ...names.map((name) => [name, name]),
+  ] as [string, string][]);
+}
+
 /** The devices that are wanted: an empty name is none. */
 function named<Device extends DeviceConfig>(devices: readonly Device[]): Device[] {
   return devices.filter(({ name }) => name !== "");

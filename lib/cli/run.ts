@@ -19,7 +19,7 @@ import { EX_UNAVAILABLE, Failure, NOT_FOUND, unavailable } from "./failure.ts";
 import { demand, fuse, namespaces, utility } from "./needs.ts";
 import { Recorder } from "../trace/recorder.ts";
 import { helpText, type Parsed, parseOptions, type Subcommand } from "./options.ts";
-import { deviceNames, type Plan, planOf, quality } from "./plan.ts";
+import { deviceLinks, type Plan, planOf, quality } from "./plan.ts";
 import { selfCommand } from "./self.ts";
 
 // The folder in a private /dev that the devices are mounted on.
@@ -393,7 +393,10 @@ function prepareMountPoint(
     : `${Deno.env.get("XDG_RUNTIME_DIR") ?? "/run"}/ossp`;
   const path = resolve(wanted ?? preset);
   if (isInNamespace) {
-    replaceDev(path, [...deviceNames(plan), ...(plan.scripted ? [CONTROL_NAME] : [])]);
+    const links = deviceLinks(plan);
+    if (plan.scripted) links.set(CONTROL_NAME, CONTROL_NAME);
+    for (const [name, file] of links) links.set(name, `${path}/${file}`);
+    replaceDev(links);
   }
   try {
     return new MountPoint(path, (message) => log.write("info", message));

@@ -67,17 +67,18 @@ export function commandWords(): string[] {
  * Replaces /dev in this mount namespace by a copy whose entries are those of the old one, except
  * some that lead to files elsewhere.
  *
- * @param folder where the files are or will be; it need not exist
- * @param names what is to be found in it, and under the same name in /dev
+ * @param links what they lead to, by their names in /dev: "dsp", or "sound/dsp" in a folder
  */
-export function replaceDev(folder: string, names: readonly string[]): void {
+export function replaceDev(links: ReadonlyMap<string, string>): void {
+  const folders = new Set([...links.keys()].flatMap((name) => name.match(/^.*(?=\/)/) ?? []));
   const old = open("/dev", O_RDONLY | O_PATH);
   const source = `/proc/self/fd/${old}`;
   const entries = [...Deno.readDirSync("/dev")];
   mount("ossp", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k");
-  for (const name of names) Deno.symlinkSync(`${folder}/${name}`, `/dev/${name}`);
+  for (const folder of folders) Deno.mkdirSync(`/dev/${folder}`);
+  for (const [name, path] of links) Deno.symlinkSync(path, `/dev/${name}`);
   for (const { name, isDirectory, isSymlink } of entries) {
-    if (names.includes(name)) continue;
+    if (links.has(name) || folders.has(name)) continue;
     const target = `/dev/${name}`;
     if (isSymlink) {
       Deno.symlinkSync(Deno.readLinkSync(`${source}/${name}`), target);

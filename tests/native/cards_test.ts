@@ -46,7 +46,10 @@ Deno.test({
     assertEquals(await readWav(`${path}/played-1.wav`), first);
     assertEquals(await readWav(`${path}/second.wav`), second);
     assertEquals(Deno.readFileSync(`${path}/heard`), voice.bytes.slice(0, 4000));
-    assertMatch(run.stdout, /^adsp1 audio audio1 dsp dsp1 dspW dspW1 mixer mixer1 sndstat /);
+    assertMatch(
+      run.stdout,
+      /^adsp1 audio audio0 audio1 dsp dsp0 dsp1 dspW dspW0 dspW1 mixer mixer0 mixer1 sndstat /,
+    );
     for (
       const part of [
         /Card config: \nossp: wav:.*played-%n.wav, recorded from silence\nheadset: wav:.*voice.wav\n/,

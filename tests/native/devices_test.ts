@@ -40,6 +40,25 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a private /dev has the names that programs of FreeBSD, of OSS 4 and of devfs look for",
+  ignore: LACKING,
+  async fn() {
+    await using scratch = new Scratch();
+    const { path } = scratch;
+    const sound = soundOf("mulaw", 1);
+    Deno.writeFileSync(`${path}/sound`, sound.bytes);
+    const devices = ["audio0", "sound/audio", "audio"];
+    const script = devices.map((device) => `cat ${path}/sound >/dev/${device}`).join("\n");
+    await using run = Run.ossp([
+      ...["--sink", `wav:${path}/%n.wav`, "--", "sh", "-c"],
+      `${script}\ncd /dev; ls -d dsp0 adsp0 mixer0 sound/dsp sound/mixer sound/sndstat >/dev/null`,
+    ]);
+    assertEquals([await run.end(), run.stderr], [0, ""]);
+    for (const i of devices.keys()) assertEquals(await readWav(`${path}/${i + 1}.wav`), sound);
+  },
+});
+
+Deno.test({
   name: "/dev/sndstat is a file that is read as any other, and tells what plays",
   ignore: LACKING,
   async fn() {
