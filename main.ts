@@ -7,10 +7,11 @@ import { PLAY } from "./lib/cli/play.ts";
 import { RECORD } from "./lib/cli/record.ts";
 import { RUN } from "./lib/cli/run.ts";
 import { SCRIPT } from "./lib/cli/script.ts";
+import { STATUS } from "./lib/cli/status.ts";
 import { TRACE } from "./lib/cli/trace.ts";
 import { VERSION } from "./lib/version.ts";
 
-const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD, SCRIPT, TRACE, DOCTOR];
+const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD, STATUS, SCRIPT, TRACE, DOCTOR];
 
 function help(): string {
   const width = Math.max(...SUBCOMMANDS.map(({ name, operands }) => name.length + operands.length));

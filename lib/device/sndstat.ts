@@ -5,13 +5,9 @@ import type { Caller, Device, OpenFile } from "../fuse/device.ts";
 import type { Session } from "../fuse/session.ts";
 import type { Cards } from "../oss/cards.ts";
 import { sndstatText } from "../oss/sndstat.ts";
-import { statusOf } from "../oss/status.ts";
-import { IO } from "../oss/soundcard.ts";
+import { STATUS_JSON, statusOf } from "../oss/status.ts";
 import { PlainFile } from "./plain_file.ts";
 import type { TurnClock } from "./turn_clock.ts";
-
-/** Not OSS's: what is read from then on, from its start, is a `Status` as JSON. */
-export const SNDSTAT_JSON = IO("O", 1);
 
 /** The status device. */
 export class SndstatDevice implements Device {
@@ -67,7 +63,7 @@ class SndstatFile extends PlainFile {
   }
 
   override ioctl(unique: number, command: number): void {
-    if (command !== SNDSTAT_JSON) return this.session.replyError(unique, ENOTTY);
+    if (command !== STATUS_JSON) return this.session.replyError(unique, ENOTTY);
     this.#device.clock.next();
     this.#text = new TextEncoder().encode(JSON.stringify(statusOf(this.#device.cards)));
     this.#position = 0;

@@ -3,6 +3,10 @@
 
 import type { Cards, OpenStream } from "./cards.ts";
 import { VERSION } from "../version.ts";
+import { IO } from "./soundcard.ts";
+
+/** /dev/sndstat's own ioctl, not OSS's: what is read after it, from the start, is a `Status` as JSON. */
+export const STATUS_JSON = IO("O", 1);
 
 /** The playing half of a stream. */
 export interface PlayStatus {
@@ -17,8 +21,9 @@ export interface PlayStatus {
 
 /** The recording half. */
 export interface RecordStatus {
-  /** Recorded and not read yet, of the buffer's bytes. */
+  /** Recorded and not read yet, of the buffer's bytes; the same in milliseconds. */
   readonly waitingBytes: number;
+  readonly waitingMs: number;
   /** Recorded since the open, lost bytes included. */
   readonly recordedBytes: number;
   /** How often sound was lost because the program did not read in time. */
@@ -83,6 +88,8 @@ function streamStatus(cards: Cards, { name, client, dsp, released }: OpenStream)
   const { parameters, playback, capture } = dsp;
   const { format, rateHz, channels, fragmentBytes, bufferBytes } = parameters;
   const queuedBytes = playback.queuedBytes();
+  const waitingBytes = capture?.readableBytes() ?? 0;
+  const inMs = (bytes: number) => Math.round(bytes * 1000 / parameters.bytesPerSecond);
   return {
     device: name,
     card: cards.audios[dsp.audio].card,
@@ -95,13 +102,14 @@ function streamStatus(cards: Cards, { name, client, dsp, released }: OpenStream)
     play: dsp.plays
       ? {
         queuedBytes,
-        queuedMs: Math.round(queuedBytes * 1000 / parameters.bytesPerSecond),
+        queuedMs: inMs(queuedBytes),
         playedBytes: playback.playedBytes(),
         underruns: playback.underruns,
       }
       : undefined,
     record: capture && {
-      waitingBytes: capture.readableBytes(),
+      waitingBytes,
+      waitingMs: inMs(waitingBytes),
       recordedBytes: capture.capturedBytes(),
       overruns: capture.overruns,
     },

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { noise, readWav, type Sound } from "../programs.ts";
-import { LACKING, Run, Scratch } from "./ossp.ts";
+import { LACKING, OSSP, Run, Scratch } from "./ossp.ts";
 
 /** Half a second of a file's bytes as they are. */
 function soundOf(format: string, sampleBytes: number): Sound {
@@ -143,5 +143,54 @@ Deno.test({
     );
     assertEquals([await run.end(), run.stdout, run.stderr], [0, "another\n", ""]);
     assertEquals(Deno.statSync(`${scratch.path}/heard`).size, 4000);
+  },
+});
+
+Deno.test({
+  name:
+    "ossp status lists streams, and says all as JSON; what is no status file of ours is refused",
+  ignore: LACKING,
+  async fn() {
+    await using scratch = new Scratch();
+    const { path } = scratch;
+    const ossp = OSSP.join(" ");
+    // Held back by its trigger, what is written stays where it is.
+    const script = `perl -e '$^F = 9; open my $dsp, "+>", "/dev/audio" or die;
+      my $none = pack "i", 0; ioctl $dsp, 0x40045010, $none or die $!;
+      syswrite $dsp, "x" x 512; exec "sh", "-c", $ARGV[0]' '
+        ${ossp} status; ${ossp} status --json >${path}/json; echo $?
+        ${ossp} status --device /dev/null; echo $?
+        ${ossp} status --device ${path}/nothing; echo $?'
+      ${ossp} status`;
+    await using run = Run.ossp(["--sink", "null", "--", "sh", "-c", script]);
+    assertEquals(await run.end(), 0, run.stderr);
+    const { version, streams, cards } = JSON.parse(Deno.readTextFileSync(`${path}/json`));
+    const head = `ossp ${version}\ncard 0: ossp: null, recorded from silence: /dev/dsp\n`;
+    const pid = String(streams[0].pid);
+    assertEquals(
+      run.stdout,
+      head +
+        `DEVICE  ${"PID".padEnd(pid.length)}  COMMAND  WAY  FORMAT              FILL  LATENCY  XRUNS
+audio   ${pid}  perl     out  mulaw 8000 Hz 1 ch  25 %  64 ms    0
+audio   ${pid}  perl     in   mulaw 8000 Hz 1 ch  0 %   0 ms     0
+0
+69
+69
+${head}no streams
+`,
+    );
+    assertMatch(
+      run.stderr,
+      /^ossp: \/dev\/null: not ossp's .*\nossp: .*\/nothing: ENOENT \(is ossp running\?.*\n$/,
+    );
+    assertEquals(cards, [{ name: "ossp", about: "null, recorded from silence" }]);
+    const { play, record, ...rest } = streams[0];
+    assertEquals(play, { queuedBytes: 512, queuedMs: 64, playedBytes: 0, underruns: 0 });
+    assertEquals(record, { waitingBytes: 0, waitingMs: 0, recordedBytes: 0, overruns: 0 });
+    assertEquals(rest, {
+      ...{ device: "audio", card: 0, pid: Number(pid), command: "perl" },
+      ...{ closed: false, mapped: false, format: "mulaw", rateHz: 8000, channels: 1 },
+      ...{ fragmentBytes: 128, bufferBytes: 2048 },
+    });
   },
 });
