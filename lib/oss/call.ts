@@ -56,6 +56,8 @@ export interface Call<Target> extends Notes {
   readonly command: number;
   /** What the argument points to. */
   readonly argument: "none" | "int" | StructDescription;
+  /** The errno that is all it ever answers. */
+  readonly refusal?: number;
   /**
    * Makes the call.
    *
@@ -115,7 +117,7 @@ export function refused<T>(
   notes: Notes,
   errno = EINVAL,
 ): Call<T> {
-  return { ...notes, name, command, argument, run: () => -errno };
+  return { ...notes, name, command, argument, refusal: errno, run: () => -errno };
 }
 
 /** A call's rows, one for each layout of its struct: of 64-bit programs, and of 32-bit ones. */

@@ -93,7 +93,7 @@ function capabilities(dsp: Dsp): number {
 export const DSP_ROWS: readonly Call<Dsp>[] = [
   none("SNDCTL_DSP_RESET", IO("P", 0), {
     about: "stops playing and recording at once; what was not heard is not; pointers begin anew",
-    kernel: "GETOPTR's bytes go on",
+    kernel: "the pointers' bytes go on",
   }, (dsp) => dsp.reset()),
   none("SNDCTL_DSP_SYNC", IO("P", 1), {
     about: "plays what was written to its end, and waits for that",
@@ -115,6 +115,7 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
   ),
   int("SNDCTL_DSP_STEREO", IOWR("P", 3), {
     about: "sets mono (0) or stereo (above 0)",
+    osspd: "gives back how many channels",
     oss4: "EINVAL for more than 1",
   }, (dsp, stereo) => {
     const channels = setChannels(dsp, stereo > 0 ? 2 : 1);
@@ -130,6 +131,7 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
     about: "sets the sample format, AFMT_U8 for one that there is not; 0 asks for it",
     values: oss.FORMAT,
     kernel: "no AFMT_A_LAW, no AFMT_FLOAT",
+    osspd: "no 24 bits, no AFMT_S8, no AFMT_U16",
   }, setFormat),
   int("SOUND_PCM_READ_BITS", IOR("P", 5), {
     about: "the sample format, which for 8 and 16 bits is their number",
@@ -180,6 +182,7 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
     about: "the sample formats that there are",
     values: oss.FORMAT_MASK,
     kernel: "no AFMT_A_LAW, no AFMT_FLOAT",
+    osspd: "no 24 bits, no AFMT_S8, no AFMT_U16",
   }, (dsp) => dsp.parameters.formats),
   half("playing", "SNDCTL_DSP_GETOSPACE", 12, oss.AudioBufInfo, {
     about: "the room to write to; EINVAL where nothing can be played",
@@ -214,7 +217,11 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
   int(
     "SNDCTL_DSP_GETTRIGGER",
     IOR("P", 16),
-    { about: "what may run", values: oss.TRIGGER },
+    {
+      about: "what may run",
+      values: oss.TRIGGER,
+      osspd: "both, whatever it was opened for",
+    },
     (dsp) =>
       (dsp.capture && !dsp.capture.held ? oss.PCM_ENABLE_INPUT : 0) |
       (dsp.outputEnabled ? oss.PCM_ENABLE_OUTPUT : 0),
@@ -232,7 +239,8 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
   half("recording", "SNDCTL_DSP_GETIPTR", 17, oss.CountInfo, {
     about: "how much was recorded since the open or the last RESET; EINVAL where nothing can be",
     timed: ["bytes", "blocks", "ptr"],
-    kernel: "blocks: the fragments that can be read",
+    kernel: "bytes go on after RESET; blocks: the fragments that can be read",
+    osspd: "EIO where nothing can be recorded",
     oss4: "ENOTSUP where nothing can be recorded",
   }, (dsp, info) => {
     dsp.followsInput = true;
@@ -241,7 +249,10 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
   half("playing", "SNDCTL_DSP_GETOPTR", 18, oss.CountInfo, {
     about: "how much was played since the open or the last RESET; EINVAL where nothing can be",
     timed: ["bytes", "blocks", "ptr"],
-    kernel: "blocks: the fragments that are not played yet, unless it is mapped",
+    kernel:
+      "bytes go on after RESET; blocks: the fragments that are not played yet, unless it is " +
+      "mapped",
+    osspd: "EIO where nothing can be played",
     oss4: "ENOTSUP where nothing can be played",
   }, (dsp, info) => countInfo(dsp, info, dsp.player)),
   // We cannot be told an address to map at.
@@ -260,11 +271,13 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
   }, () => 0),
   none("SNDCTL_DSP_SETDUPLEX", IO("P", 22), {
     about: "nothing: what is opened for both ways is duplex; EIO where it is not",
+    osspd: "0 where it is not",
     oss4: "ENOTSUP where it is not",
   }, (dsp) => dsp.plays && dsp.capture ? 0 : -EIO),
   int("SNDCTL_DSP_GETODELAY", IOR("P", 23), {
     about: "the bytes that are written and not heard yet; EINVAL where nothing can be played",
     timed: ["value"],
+    osspd: "EIO where nothing can be played",
     oss4: "ENOTSUP where nothing can be played",
   }, (dsp) => dsp.plays ? dsp.playback.queuedBytes() : -EINVAL),
   int("SNDCTL_DSP_PROFILE", IOW("P", 23), {

@@ -215,10 +215,13 @@ export const DSP_ROWS_4: readonly Call<Dsp>[] = [
   }),
   fill("SNDCTL_DSP_SET_CHNORDER", IOWR("P", 42, 8), oss4.ChannelOrder, {
     ...UNKNOWN,
-    about: "EINVAL for another order than there is",
+    about: "takes the order that there is, 0 asks for it; EINVAL for another",
     oss4: "EINVAL but for a few cards",
   }, ({ parameters }, order) => {
-    if (order.getBigUint64(0, true) !== CHANNEL_ORDERS[parameters.channels]) return -EINVAL;
+    const own = CHANNEL_ORDERS[parameters.channels];
+    const wanted = order.getBigUint64(0, true);
+    if (wanted !== 0n && wanted !== own) return -EINVAL;
+    order.setBigUint64(0, own, true);
   }),
   peaks("recording", "SNDCTL_DSP_GETIPEAKS", 43),
   peaks("playing", "SNDCTL_DSP_GETOPEAKS", 44),

@@ -16,7 +16,7 @@ export interface HasCards {
 }
 
 // The kernel's mixer looks at the number alone, not at the group, and has levels of 0 to 30.
-const UNKNOWN = { kernel: "EINVAL; a mixer takes it for a level", osspd: "EINVAL" };
+const UNKNOWN = { kernel: "EINVAL; a mixer takes it for a level", osspd: "EINVAL; a mixer 0" };
 
 function describeSystem({ cards: { cards, audios, mixers, streams } }: HasCards, info: DataView) {
   const at = OssSysinfo;

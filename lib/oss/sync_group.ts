@@ -14,8 +14,6 @@ export interface SyncPart {
   readonly isMaster: boolean;
 }
 
-let lastId = 0;
-
 /**
  * Puts a stream into a group, or into a new one if `id` is 0. What it is to start is held back.
  *
@@ -29,7 +27,7 @@ export function joinSyncGroup(dsp: Dsp, id: number, mode: number): SyncPart | nu
   if (own === 0 || (id !== 0 && !members(dsp, id).some(({ sync }) => sync!.isMaster))) {
     return -EINVAL;
   }
-  dsp.sync = { id: id || ++lastId, mode: own, isMaster: id === 0 };
+  dsp.sync = { id: id || freeId(dsp), mode: own, isMaster: id === 0 };
   dsp.holdBack((own & PCM_ENABLE_OUTPUT) !== 0, (own & PCM_ENABLE_INPUT) !== 0);
   return dsp.sync;
 }
@@ -48,4 +46,11 @@ export function startSyncGroup(dsp: Dsp, id: number): number {
 
 function members({ cards }: Dsp, id: number): Dsp[] {
   return [...cards.streams].map(({ dsp }) => dsp).filter(({ sync }) => sync?.id === id);
+}
+
+function freeId({ cards }: Dsp): number {
+  const used = new Set([...cards.streams].map(({ dsp }) => dsp.sync?.id));
+  let id = 1;
+  while (used.has(id)) id++;
+  return id;
 }

@@ -199,10 +199,13 @@ static void ioctl_one(struct caller *caller, int fd)
   }
   length = request >> 16 & 0x3fff;
   argument = buffer(random, length < 4 ? 4 : length);
-  if (argument >= memory && argument + 4 <= memory + MAX_TRANSFER) {
-    uint32_t value = edge(random);
+  if (argument >= memory && argument <= memory + MAX_TRANSFER - length) {
+    /* Structs begin with numbers of devices, controls and groups, of which there are few. */
+    for (size_t i = 0; i + 4 <= length && i < 64; i += 4) {
+      uint32_t value = i == 0 || below(random, 4) ? edge(random) : below(random, 3);
 
-    memcpy(argument, &value, sizeof value);
+      memcpy(argument + i, &value, sizeof value);
+    }
   }
   begin(caller, "ioctl", request);
   ioctl(fd, request, argument);

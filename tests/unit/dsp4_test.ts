@@ -327,7 +327,8 @@ Deno.test("a group of streams starts at one moment, by the one that made it", ()
   assertEquals(pointers(), [400, 400, 1200]);
   assertEquals(int(other, "SNDCTL_DSP_GETIPTR"), 400);
   assertEquals(refusal(master, "SNDCTL_DSP_SYNCSTART", id), EPERM);
-  assertNotEquals(join(master, 0, PCM_ENABLE_OUTPUT), id);
+  const again = join(other, 0, PCM_ENABLE_OUTPUT);
+  assertNotEquals(join(master, 0, PCM_ENABLE_OUTPUT), again);
 });
 
 Deno.test("peaks are those of the sound that plays and records", () => {
@@ -363,7 +364,7 @@ Deno.test("the order of channels is OSS 4's, and no other can be set", () => {
     const set = (value: bigint) =>
       make(dsp, "SNDCTL_DSP_SET_CHNORDER", (view) => view.setBigUint64(0, value, true)).result;
     assertEquals(set(BigInt(`0x${order}`)), 0);
-    assertEquals(set(0x12n), -EINVAL);
+    assertEquals([set(0n), set(0x12n)], [0, -EINVAL]);
   }
 });
 

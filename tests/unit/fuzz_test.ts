@@ -7,14 +7,14 @@ import { runInNewContext } from "node:vm";
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT } from "../../ffi/libc.ts";
 import { NullSink } from "../../lib/backend/null.ts";
 import { ToneSource } from "../../lib/backend/tone.ts";
-import { type DeviceHost, DspDevice } from "../../lib/device/dsp.ts";
+import { type DeviceHost, DspDevice, type DspFile } from "../../lib/device/dsp.ts";
 import { MixerDevice } from "../../lib/device/mixer.ts";
-import { NO_CARDS } from "./no_cards.ts";
 import { Schedule } from "../../lib/device/schedule.ts";
 import { TurnClock } from "../../lib/device/turn_clock.ts";
 import * as abi from "../../lib/fuse/abi.ts";
 import { Directory } from "../../lib/fuse/directory.ts";
 import { REQUEST_BUFFER_BYTES, type Serving, Session } from "../../lib/fuse/session.ts";
+import type { Cards } from "../../lib/oss/cards.ts";
 import { callNamed, DSP_CALLS, MIXER_CALLS } from "../../lib/oss/calls.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
 import type { ClockKind } from "../../lib/pcm/clock.ts";
@@ -39,6 +39,8 @@ const HEAP_GROWTH_BYTES = 4 << 20;
 
 const COMMANDS = [...new Set([...DSP_CALLS.keys(), ...MIXER_CALLS.keys()])];
 const SETTRIGGER = callNamed(DSP_CALLS, "SNDCTL_DSP_SETTRIGGER")!.command;
+const SYNCGROUP = callNamed(DSP_CALLS, "SNDCTL_DSP_SYNCGROUP")!;
+const SYNCSTART = callNamed(DSP_CALLS, "SNDCTL_DSP_SYNCSTART")!;
 const NAMES = ["dsp", "mixer", "", ".", "..", "midi", "dsp\0", "\xff\xfe", "d".repeat(5000)];
 const OPEN_FLAGS = [O_WRONLY, O_RDWR, O_WRONLY | O_NONBLOCK, O_RDWR | O_NONBLOCK, O_RDONLY, 3];
 // One that there is, and two that no process can have.
@@ -76,6 +78,8 @@ interface Asked {
   readonly opcode: number;
   /** The most bytes of data that it allows: READ's and WRITE's size, IOCTL's out_size. */
   readonly limit: number;
+  /** IOCTL's number. */
+  readonly command: number;
 }
 
 /** `performance.now()` as the test moves it, until disposed of. */
@@ -101,6 +105,8 @@ class Kernel {
   requests = 0;
   /** How many answers were good news. */
   successes = 0;
+  /** The numbers of the calls that have succeeded. */
+  readonly made = new Set<number>();
   /** How many requests were parked. */
   parkings = 0;
   /** How often something was to be shown in a mapping. */
@@ -132,13 +138,20 @@ class Kernel {
     this.#time = time;
     this.clock = clock;
     const mixer = new Mixer();
+    const streams = new Set<DspFile>();
+    const cards: Cards = {
+      cards: [{ name: "ossp", about: "a card" }],
+      audios: [{ card: 0, mixer: 0, name: "sound", path: "/dev/dsp", records: true }],
+      mixers: [{ card: 0, name: "levels", path: "/dev/mixer", mixer }],
+      streams,
+    };
     const host: DeviceHost = {
       sink: new NullSink(clock),
       source: new ToneSource(clock, 440),
       mixer,
-      cards: NO_CARDS,
+      cards,
       audio: 0,
-      streams: new Set(),
+      streams,
       schedule: this.schedule,
       clock: this.turnClock,
       maxStreams: MAX_STREAMS,
@@ -152,7 +165,7 @@ class Kernel {
     this.dsp = new DspDevice("dsp", host);
     let serving: Serving;
     if (frontend === "fuse") {
-      this.directory = new Directory([this.dsp, new MixerDevice("mixer", mixer, NO_CARDS)]);
+      this.directory = new Directory([this.dsp, new MixerDevice("mixer", mixer, cards)]);
       serving = { directory: this.directory };
     } else serving = { device: this.dsp, major: 14, minor: 3 };
     this.session = new Session(serving, {
@@ -211,7 +224,7 @@ class Kernel {
     const asked = this.#asked.get(unique);
     assert(asked, `an answer that was not asked for, or a second one: ${unique}`);
     this.#asked.delete(unique);
-    const { opcode, limit } = asked;
+    const { opcode, limit, command } = asked;
     assert(error > -512 && error <= 0, `opcode ${opcode}: error ${error}`);
     const bytes = length - body;
     if (error !== 0) return assertEquals(bytes, 0, `opcode ${opcode}: an error with a body`);
@@ -225,6 +238,7 @@ class Kernel {
         break;
       case Opcode.IOCTL:
         assert(bytes >= abi.IoctlOut.$size && bytes - abi.IoctlOut.$size <= limit);
+        this.made.add(command);
         break;
       case Opcode.WRITE:
         assert(view.getUint32(body + abi.WriteOut.size, true) <= limit);
@@ -279,7 +293,8 @@ class Kernel {
       const opcode = view.getUint32(InHeader.opcode, true);
       const unique = getU64(view, InHeader.unique);
       if (!UNANSWERED.includes(opcode)) {
-        this.#asked.set(unique, { opcode, limit: this.#limit(opcode) });
+        const command = opcode === Opcode.IOCTL ? view.getUint32(BODY + abi.IoctlIn.cmd, true) : 0;
+        this.#asked.set(unique, { opcode, limit: this.#limit(opcode), command });
       }
       if (opcode === Opcode.POLL && length >= BODY + abi.PollIn.$size) {
         this.#pollHandles.add(getU64(view, BODY + abi.PollIn.kh));
@@ -374,6 +389,7 @@ class Kernel {
     if (this.#retrievals.length > 0 && random.chance(0.5)) return this.#composeNotifyReply();
     const dice = random.below(100);
     if (dice < 8) this.#composeMapping();
+    else if (dice < 10) this.#composeSync();
     else if (dice < 35) this.#composeIoctl();
     else if (dice < 60) this.#composeWrite();
     else if (dice < 68) this.#composePoll();
@@ -434,7 +450,14 @@ class Kernel {
     const outSize = cmd & 1 << 31 ? size : 0;
     this.#begin(Opcode.IOCTL);
     this.#put(abi.IoctlIn, { fh: this.#fh(), cmd, in_size: inSize, out_size: outSize });
+    const at = this.#length;
     this.#append(inSize);
+    // Structs begin with numbers of devices, controls and groups, of which there are few.
+    if (random.chance(0.3)) return;
+    for (let i = at; i + 4 <= Math.min(this.#length, at + 64); i += 4) {
+      const word = random.chance(0.8) ? random.pick([0, 0, 1, 2, -1]) : random.edge();
+      this.#view.setInt32(i, word, true);
+    }
   }
 
   /** What sets a mapping going, mostly that of the file that has been open for longest. */
@@ -449,6 +472,20 @@ class Kernel {
     this.#put(abi.IoctlIn, { fh, cmd: SETTRIGGER, in_size: 4, out_size: 0 });
     this.#append(4);
     this.#view.setUint32(this.#length - 4, random.pick([0, 1, 1, 1, 2, 3]), true);
+  }
+
+  /** What makes a group of streams, or starts it. */
+  #composeSync(): void {
+    const random = this.#random;
+    const call = random.pick([SYNCGROUP, SYNCSTART]);
+    const size = call.command >>> 16 & 0x3fff;
+    this.#begin(Opcode.IOCTL);
+    const fields = { cmd: call.command, in_size: size, out_size: call === SYNCGROUP ? size : 0 };
+    this.#put(abi.IoctlIn, { fh: this.#open[0] ?? 0, ...fields });
+    const at = this.#length;
+    this.#append(size);
+    this.#view.setInt32(at, random.below(call === SYNCGROUP ? 2 : 4), true);
+    if (call === SYNCGROUP) this.#view.setInt32(at + 4, random.below(4), true);
   }
 
   #composeWrite(): void {
@@ -664,6 +701,15 @@ Deno.test("random requests get one answer each, and leave nothing behind", () =>
   for (const { clock, requests, successes, parkings } of kernels.slice(0, rounds)) {
     assert(successes > requests / 4, `${successes} of ${requests} requests succeeded`);
     if (clock === "real") assert(parkings > requests / 100, `${parkings} of ${requests} parked`);
+  }
+  if (fuzzCount(REQUESTS) >= REQUESTS) {
+    // Whatever a program can do was done.
+    for (const { name, command, refusal } of [...DSP_CALLS.values(), ...MIXER_CALLS.values()]) {
+      // Controls want to be named by the time that the mixer has told.
+      if (/^SNDCTL_MIX_(READ|WRITE|ENUMINFO|DESCRIPTION)$/.test(name)) continue;
+      const made = kernels.some((kernel) => kernel.made.has(command));
+      assertEquals(made, refusal === undefined, `whether ${name} has ever succeeded`);
+    }
   }
   const stores = kernels.reduce((sum, kernel) => sum + kernel.stores, 0);
   if (fuzzCount(REQUESTS) >= REQUESTS) assert(stores > 0, "nothing was shown in a mapping");
