@@ -39,7 +39,8 @@ export interface SinkSpec {
  */
 export function parseSink(text: string): Pick<SinkSpec, "kind" | "path" | "server"> {
   const { kind, value } = split(text);
-  if (isServerKind(kind)) return { kind, path: "", server: { kind, name: value ?? "" } };
+  const server = isServerKind(kind) ? serverOf(kind, value) : undefined;
+  if (server) return { kind: server.kind, path: "", server };
   if (kind === "null" && value === undefined) return { kind, path: "" };
   if ((kind === "wav" || kind === "raw") && value) return { kind, path: value };
   throw new Error(`no sink "${text}": one of ${formsOf(SINK_KINDS)} is wanted`);
@@ -53,6 +54,12 @@ function split(text: string): { kind: string; value: string | undefined } {
 
 function isServerKind(kind: string): kind is ServerKind {
   return Object.hasOwn(SERVER_KINDS, kind);
+}
+
+/** The server that a value names; undefined where the value means nothing to the kind. */
+function serverOf(kind: ServerKind, value: string | undefined): ServerSpec | undefined {
+  if (kind === "auto" && value !== undefined) return undefined;
+  return { kind, name: value ?? "" };
 }
 
 function formsOf(kinds: Readonly<Record<string, { readonly form: string }>>): string {
@@ -95,9 +102,8 @@ export interface SourceSpec {
  */
 export function parseSource(text: string): Omit<SourceSpec, "clock" | "resample" | "onLoss"> {
   const { kind, value } = split(text);
-  if (isServerKind(kind)) {
-    return { kind, path: "", frequencyHz: 0, server: { kind, name: value ?? "" } };
-  }
+  const server = isServerKind(kind) ? serverOf(kind, value) : undefined;
+  if (server) return { kind: server.kind, path: "", frequencyHz: 0, server };
   if ((kind === "silence" || kind === "none" || kind === "monitor") && value === undefined) {
     return { kind, path: "", frequencyHz: 0 };
   }

@@ -137,10 +137,10 @@ export class PulseServer implements AsyncDisposable {
     return run.stdout;
   }
 
-  /** A client that writes to a file what is played, from now on. */
-  hear(path: string): Run {
+  /** A client that writes to a file what is played to a sink, from now on. */
+  hear(path: string, sink = "out"): Run {
     return this.#raw(
-      `exec parec --device=out.monitor --latency-msec=100 ${RAW.join(" ")} >"$1"`,
+      `exec parec --device=${sink}.monitor --latency-msec=100 ${RAW.join(" ")} >"$1"`,
       path,
     );
   }

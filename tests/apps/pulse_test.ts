@@ -110,6 +110,9 @@ const STEPS: readonly Step[] = [
   ["what lies in a mapping is heard to the bit", ["cc"], playMapped],
   ["a sound after a reset or a pause is heard from its first frame on", ["cc"], playParts],
   ["what the server's source gives is recorded to the bit", ["ffmpeg"], record],
+  ["a stream has its program's name, and is heard on when it is moved or its sink suspended", [
+    "cc",
+  ], playMoved],
   ["a program plays on while the server is killed, restarted, stopped", ["cc"], playThrough],
 ];
 
@@ -180,6 +183,63 @@ async function record(bench: Bench): Promise<void> {
   assertHeard(await Deno.readFile(bench.path("recorded")), sound);
 }
 
+/** How long a sink is suspended: so short that the sound only stands still, and so long that time goes on. */
+const SUSPENDED_MS = [300, 2500];
+
+/** How much longer than before a frame may take until it is heard. */
+const DELAY_DRIFT_FRAMES = 0.1 * SERVER_SOUND.rateHz;
+
+async function playMoved(bench: Bench): Promise<void> {
+  const { server } = bench;
+  const client = await compile("apps/steady_client.c", bench.scratch.path);
+  await Deno.writeFile(bench.path("sound"), noise(SECOND_BYTES, 6));
+  await server.client(...["pactl", "load-module", "module-null-sink", "sink_name=other"]);
+  const words = [client, "/dev/dsp", bench.path("sound"), "12000", bench.path("log")];
+  await using run = bench.ossp(["--sink", "pulse", "--log-level", "info"], ...words);
+  await untilHeard(bench);
+
+  const described = await server.client("pactl", "list", "sink-inputs");
+  const pid = run.member("steady_client");
+  for (
+    const property of [
+      'application.name = "steady_client"',
+      'application.process.binary = "steady_client"',
+      `application.process.id = "${pid}"`,
+      'application.icon_name = "applications-multimedia"',
+    ]
+  ) assertStringIncludes(described, property);
+
+  const [number] = (await server.client("pactl", "list", "short", "sink-inputs")).split("\t");
+  await server.client("pactl", "move-sink-input", number, "other");
+  await untilHeard(bench, RETURN_MS, "other");
+  await server.client("pactl", "move-sink-input", number, "out");
+  await untilHeard(bench, RETURN_MS);
+  for (const ms of SUSPENDED_MS) {
+    await server.client("pactl", "suspend-sink", "out", "1");
+    await sleep(ms);
+    await server.client("pactl", "suspend-sink", "out", "0");
+    await untilHeard(bench, RETURN_MS);
+  }
+  assertEquals(await run.end(), 0, run.stderr);
+  const lines = await delays(bench);
+  const [before, after] = [lines.slice(0, 40), lines.slice(-40)].map(median);
+  const drift = Math.abs(after - before);
+  assert(drift < DELAY_DRIFT_FRAMES, `${drift} frames of delay more or less than before`);
+  // PipeWire resumes what is played to at once.
+  const told = run.stderr.split("\n").filter((line) => line.startsWith("ossp: pulse"));
+  assert(told.every((line) => /is suspended|there again/.test(line)), run.stderr);
+}
+
+/** What GETODELAY said after each write, in frames, when the sound had begun. */
+async function delays({ scratch }: Bench): Promise<number[]> {
+  const log = (await Deno.readTextFile(`${scratch.path}/log`)).trimEnd().split("\n");
+  return log.map((line) => Number(line.split(" ")[2])).slice(20);
+}
+
+function median(numbers: number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
+}
+
 async function playThrough(bench: Bench): Promise<void> {
   const client = await compile("apps/steady_client.c", bench.scratch.path);
   await Deno.writeFile(bench.path("sound"), noise(SECOND_BYTES, 4));
@@ -211,10 +271,14 @@ async function playThrough(bench: Bench): Promise<void> {
 }
 
 /** Resolves when the server is heard to play something. */
-async function untilHeard({ server, scratch }: Bench, limitMs?: number): Promise<void> {
+async function untilHeard(
+  { server, scratch }: Bench,
+  limitMs?: number,
+  sink?: string,
+): Promise<void> {
   const path = `${scratch.path}/heard`;
   await Deno.writeFile(path, new Uint8Array(0));
-  await using _hearing = server.hear(path);
+  await using _hearing = server.hear(path, sink);
   await until(() => isHeard(path), "sound", limitMs);
 }
 
