@@ -89,30 +89,31 @@ export class Gate {
   /** What that is given. */
   readonly bytes = fixedBytes(GATE_BYTES);
   readonly #number = new Int32Array(this.bytes.buffer, 8 * NUMBER, 1);
-  readonly #called = new Semaphore(0);
   readonly #answered = new Semaphore(0);
 
-  constructor() {
+  /** @param called is posted at each call; more than one gate may post it */
+  constructor(readonly called: Semaphore) {
     this.pass = Gate.#code ??= loadCode();
     const addresses = new BigUint64Array(this.bytes.buffer, 0, NUMBER);
     addresses[POST] = Deno.UnsafePointer.value(functionAddress("sem_post"));
     addresses[WAIT] = Deno.UnsafePointer.value(functionAddress("sem_wait"));
-    addresses[CALLED] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#called.bytes));
+    addresses[CALLED] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(called.bytes));
     addresses[ANSWERED] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#answered.bytes));
   }
 
-  /** Waits for a call; its number, 0 if none has come after `ms`. It is to be answered. */
-  wait(ms: number): number {
-    return this.#called.wait(ms) ? this.#number[0] : 0;
+  /** The number of the caller that waits; at an open gate, of the last that has passed; else 0. */
+  get number(): number {
+    return this.#number[0];
   }
 
   /** Lets the caller through. */
   answer(): void {
+    this.#number[0] = 0;
     this.#answered.post();
   }
 
   /** Lets the next callers through as they come, so many of them. */
   open(calls: number): void {
-    for (let i = 0; i < calls; i++) this.answer();
+    for (let i = 0; i < calls; i++) this.#answered.post();
   }
 }

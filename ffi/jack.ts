@@ -16,13 +16,19 @@ const symbols = {
   // int jack_deactivate(jack_client_t *)
   jack_deactivate: { parameters: ["pointer"], result: "i32" },
   // int jack_set_process_callback(jack_client_t *, JackProcessCallback, void *arg)
-  jack_set_process_callback: { parameters: ["pointer", "pointer", "buffer"], result: "i32" },
+  jack_set_process_callback: { parameters: ["pointer", "pointer", "pointer"], result: "i32" },
+  // int jack_set_freewheel_callback(jack_client_t *, JackFreewheelCallback, void *arg)
+  jack_set_freewheel_callback: { parameters: ["pointer", "pointer", "pointer"], result: "i32" },
+  // int jack_set_sample_rate_callback(jack_client_t *, JackSampleRateCallback, void *arg)
+  jack_set_sample_rate_callback: { parameters: ["pointer", "pointer", "pointer"], result: "i32" },
+  // int jack_set_latency_callback(jack_client_t *, JackLatencyCallback, void *arg)
+  jack_set_latency_callback: { parameters: ["pointer", "pointer", "pointer"], result: "i32" },
   // void jack_on_shutdown(jack_client_t *, JackShutdownCallback, void *arg)
-  jack_on_shutdown: { parameters: ["pointer", "pointer", "buffer"], result: "void" },
+  jack_on_shutdown: { parameters: ["pointer", "pointer", "pointer"], result: "void" },
   // int jack_set_xrun_callback(jack_client_t *, JackXRunCallback, void *arg)
-  jack_set_xrun_callback: { parameters: ["pointer", "pointer", "buffer"], result: "i32" },
+  jack_set_xrun_callback: { parameters: ["pointer", "pointer", "pointer"], result: "i32" },
   // int jack_set_graph_order_callback(jack_client_t *, JackGraphOrderCallback, void *arg)
-  jack_set_graph_order_callback: { parameters: ["pointer", "pointer", "buffer"], result: "i32" },
+  jack_set_graph_order_callback: { parameters: ["pointer", "pointer", "pointer"], result: "i32" },
   // void jack_set_error_function(void (*)(const char *))
   jack_set_error_function: { parameters: ["pointer"], result: "void" },
   // void jack_set_info_function(void (*)(const char *))
@@ -54,6 +60,19 @@ const symbols = {
   // void jack_port_get_latency_range(jack_port_t *, jack_latency_callback_mode_t,
   //                                  jack_latency_range_t *)
   jack_port_get_latency_range: { parameters: ["pointer", "i32", "buffer"], result: "void" },
+  // void jack_port_set_latency_range(jack_port_t *, jack_latency_callback_mode_t,
+  //                                  jack_latency_range_t *)
+  jack_port_set_latency_range: { parameters: ["pointer", "i32", "buffer"], result: "void" },
+  // int jack_recompute_total_latencies(jack_client_t *)
+  jack_recompute_total_latencies: { parameters: ["pointer"], result: "i32" },
+  // const char *jack_port_name(const jack_port_t *)
+  jack_port_name: { parameters: ["pointer"], result: "pointer" },
+  // jack_port_t *jack_port_by_name(jack_client_t *, const char *name)
+  jack_port_by_name: { parameters: ["pointer", "buffer"], result: "pointer" },
+  // int jack_port_is_mine(const jack_client_t *, const jack_port_t *)
+  jack_port_is_mine: { parameters: ["pointer", "pointer"], result: "i32" },
+  // const char **jack_port_get_all_connections(const jack_client_t *, const jack_port_t *)
+  jack_port_get_all_connections: { parameters: ["pointer", "pointer"], result: "pointer" },
   // const char **jack_get_ports(jack_client_t *, const char *name_pattern, const char *type_pattern,
   //                             unsigned long flags)
   jack_get_ports: { parameters: ["pointer", "buffer", "buffer", "usize"], result: "pointer" },

@@ -7,7 +7,7 @@ import type { MixerScope } from "../oss/mixer.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
 import { formatByName } from "../pcm/format.ts";
 import { DEFAULT_QUALITY, type ResamplerQuality } from "../pcm/resample.ts";
-import type { ServerSpec } from "../server/orders.ts";
+import type { JackOptions, ServerSpec } from "../server/orders.ts";
 import type { CardOptions } from "./config.ts";
 import { usage } from "./failure.ts";
 import { cuse, demand } from "./needs.ts";
@@ -130,7 +130,11 @@ function withOptions<Spec extends { readonly server?: ServerSpec }>(
   values: Parsed["values"],
 ): Spec {
   if (!spec.server) return spec;
-  return { ...spec, server: { ...spec.server, jackConnect: values["jack-connect"] } };
+  const jack = {
+    jackClient: values["jack-client"] as JackOptions["jackClient"],
+    jackConnect: values["jack-connect"],
+  };
+  return { ...spec, server: { ...spec.server, ...jack } };
 }
 
 function sinkSpec(command: Subcommand, options: Parsed): SinkSpec {

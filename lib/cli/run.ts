@@ -10,6 +10,7 @@ import { Log, LOG_LEVELS, type LogFormat } from "../daemon/log.ts";
 import type { LogLevel } from "../daemon/messages.ts";
 import { MountPoint } from "../daemon/mount_point.ts";
 import { commandWords, enterNamespace, findProgram, replaceDev } from "../daemon/namespace.ts";
+import { JACK_CLIENTS } from "../server/orders.ts";
 import { MIXER_SCOPES } from "../oss/mixer.ts";
 import { DEFAULT_LEAD_MS } from "../oss/mapped_playback.ts";
 import { FORMATS } from "../pcm/format.ts";
@@ -68,6 +69,13 @@ export const RUN: Subcommand = {
       choices: ["real", "free"],
       default: "real",
       about: "of sinks and sources: at the sample rate, or as fast as the program goes",
+    },
+    {
+      name: "jack-client",
+      value: "WHICH",
+      choices: JACK_CLIENTS,
+      default: "program",
+      about: "the clients that JACK sees: one a program, of its name, or one that all share",
     },
     {
       name: "jack-connect",

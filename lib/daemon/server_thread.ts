@@ -4,7 +4,7 @@ import { MessageChannel } from "node:worker_threads";
 import { close, eventFd } from "../../ffi/libc.ts";
 import type { ServerKind, ServerSpec, ServerThreadStart } from "../server/orders.ts";
 import type { EngineEvent, LineEnd, LogLevel } from "./messages.ts";
-import { OpenerThread } from "./opener_thread.ts";
+import { AskerThread, OpenerThread } from "./opener_thread.ts";
 import { WORKER_URL } from "./worker_url.ts";
 
 // A thread that is stuck in its server is left behind.
@@ -27,13 +27,16 @@ export class ServerThread {
     this.line = { port: port1, wakeFd };
     const worker = new Worker(WORKER_URL, { type: "module", name: spec.kind });
     const opener = OPENED_ASIDE.includes(spec.kind) ? new OpenerThread() : undefined;
+    const askers: AskerThread[] = [];
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ended = promise.then(() => {
       close(wakeFd);
       opener?.end();
+      for (const asker of askers) asker.end();
     });
     worker.onmessage = ({ data }: MessageEvent<EngineEvent>) => {
       if (data.type === "log") log(data.level, data.message);
+      else if (data.type === "ask") askers.push(new AskerThread(data.line));
       else resolve();
     };
     worker.onerror = (event) => {

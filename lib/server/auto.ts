@@ -5,7 +5,8 @@ import { poll, POLLIN } from "../../ffi/libc.ts";
 import { AlsaServer, probe as probeAlsa } from "./alsa.ts";
 import { JackServer, probe as probeJack } from "./jack.ts";
 import { LinkState } from "./link.ts";
-import type { OpenerLine, ServerKind } from "./orders.ts";
+import type { RequestLine } from "./jack_requests.ts";
+import type { JackOptions, OpenerLine, ServerKind } from "./orders.ts";
 import { probe as probePulse, PulseServer } from "./pulse.ts";
 import type { Server, ServerLog, ServerStream } from "./server.ts";
 import { probe as probeSndio, SndioServer } from "./sndio.ts";
@@ -16,13 +17,19 @@ const PROBE_MS = 2000;
 // A server that is away for so long is left for another.
 const GONE_MS = 10_000;
 
+/** What JACK needs, if it is found. */
+interface JackWay extends JackOptions {
+  /** Starts the thread that asks the server. */
+  readonly ask: () => RequestLine;
+}
+
 /** A kind of server that can be found. */
 export interface Candidate {
   readonly kind: Exclude<ServerKind, "auto">;
   /** Whether its default can be used now: undefined, or one line that says why not. */
   probe(name: string, opener: OpenerLine): string | undefined;
   /** The way to that default. */
-  create(log: ServerLog, opener: OpenerLine, jackConnect?: string): Server;
+  create(log: ServerLog, opener: OpenerLine, jack: JackWay): Server;
 }
 
 /** The kinds, in the order in which they are tried. */
@@ -31,7 +38,7 @@ export const CANDIDATES: readonly Candidate[] = [
   {
     kind: "jack",
     probe: probeJack,
-    create: (log, _opener, jackConnect) => new JackServer("", log, jackConnect),
+    create: (log, _opener, { ask, ...options }) => new JackServer("", log, ask(), options),
   },
   { kind: "alsa", probe: probeAlsa, create: (log) => new AlsaServer("", log) },
   { kind: "sndio", probe: probeSndio, create: (log, opener) => new SndioServer("", log, opener) },
@@ -41,7 +48,7 @@ export const CANDIDATES: readonly Candidate[] = [
 export class AutoServer implements Server {
   readonly #log: ServerLog;
   readonly #opener: OpenerLine;
-  readonly #jackConnect: string | undefined;
+  readonly #jack: JackWay;
   /** The streams that the loop has not done with; while there is no server a clock serves them. */
   readonly #streams = new Map<ServerStream, Stopgap>();
   #server: Server | undefined;
@@ -55,10 +62,10 @@ export class AutoServer implements Server {
 
   /**
    * @param opener the way to the thread that opens connections, for sndio
-   * @param jackConnect as `ServerSpec` has it
+   * @param jack how JACK is used, if that is found
    */
-  constructor(log: ServerLog, opener: OpenerLine, jackConnect?: string) {
-    this.#jackConnect = jackConnect;
+  constructor(log: ServerLog, opener: OpenerLine, jack: JackWay) {
+    this.#jack = jack;
     this.#log = log;
     this.#opener = opener;
   }
@@ -116,7 +123,7 @@ export class AutoServer implements Server {
   #take({ kind, create }: Candidate): void {
     this.#log("info", `sound goes by ${kind}`);
     this.#server?.close();
-    this.#server = create(this.#log, this.#opener, this.#jackConnect);
+    this.#server = create(this.#log, this.#opener, this.#jack);
     this.#kind = kind;
     this.#goneMs = Infinity;
     this.#told = false;

@@ -15,16 +15,24 @@ export const SERVER_KINDS = {
 
 export type ServerKind = keyof typeof SERVER_KINDS;
 
-/** Which server, and how it is used. */
-export interface ServerSpec {
-  readonly kind: ServerKind;
-  /** The server's, PCM's or device's name; empty for the default. */
-  readonly name: string;
+/** Which clients JACK sees: one for all streams, or one a program. */
+export const JACK_CLIENTS = ["program", "shared"] as const;
+
+/** How JACK is used. */
+export interface JackOptions {
+  readonly jackClient?: typeof JACK_CLIENTS[number];
   /**
    * What JACK's ports are connected to: "system" for the sound card's own, "none", or a regular
    * expression that other ports' names match.
    */
   readonly jackConnect?: string;
+}
+
+/** Which server, and how it is used. */
+export interface ServerSpec extends JackOptions {
+  readonly kind: ServerKind;
+  /** The server's, PCM's or device's name; empty for the default. */
+  readonly name: string;
 }
 
 /** One end of the way between a server's thread and the one that may wait in the server's library. */

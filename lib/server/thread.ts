@@ -3,24 +3,26 @@
 import { receiveMessageOnPort } from "node:worker_threads";
 import { poll, POLLIN, read } from "../../ffi/libc.ts";
 import { formatByName } from "../pcm/format.ts";
+import type { RequestLine } from "./jack_requests.ts";
 import { StreamLink } from "./link.ts";
 import type { Order, ServerThreadStart, StreamOrder } from "./orders.ts";
 import { epochMs, type Server, type ServerLog, type ServerStream } from "./server.ts";
 
 // Each library is loaded only when its server is chosen.
 async function connect(
-  { spec: { kind, name, jackConnect }, opener }: ServerThreadStart,
+  { spec: { kind, name, ...options }, opener }: ServerThreadStart,
   log: ServerLog,
+  ask: () => RequestLine,
 ): Promise<Server> {
   switch (kind) {
     case "auto":
-      return new (await import("./auto.ts")).AutoServer(log, opener!, jackConnect);
+      return new (await import("./auto.ts")).AutoServer(log, opener!, { ...options, ask });
     case "pulse":
       return new (await import("./pulse.ts")).PulseServer(name, log);
     case "alsa":
       return new (await import("./alsa.ts")).AlsaServer(name, log);
     case "jack":
-      return new (await import("./jack.ts")).JackServer(name, log, jackConnect);
+      return new (await import("./jack.ts")).JackServer(name, log, ask(), options);
     case "sndio":
       return new (await import("./sndio.ts")).SndioServer(name, log, opener!);
   }
@@ -47,10 +49,18 @@ function run(server: Server, { port, wakeFd }: ServerThreadStart): void {
   }
 }
 
-/** Drives a server until it is told to stop. Problems go to `log`. */
-export async function serve(start: ServerThreadStart, log: ServerLog): Promise<void> {
+/**
+ * Drives a server until it is told to stop. Problems go to `log`.
+ *
+ * @param ask starts a thread that asks a JACK server: the way to it
+ */
+export async function serve(
+  start: ServerThreadStart,
+  log: ServerLog,
+  ask: () => RequestLine,
+): Promise<void> {
   try {
-    const server = await connect(start, log);
+    const server = await connect(start, log, ask);
     try {
       run(server, start);
     } finally {

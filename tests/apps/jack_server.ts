@@ -17,12 +17,23 @@ const S16_SCALE = 32768;
 
 /** What the card has heard. */
 export interface HeardByCard {
-  /** As S16 in stereo: nothing else was played. */
+  /** In stereo. */
+  readonly floats: Float32Array<ArrayBuffer>;
+  /** The same as S16, which it must be. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** A cycle's first frame and when it began, in milliseconds since the epoch. */
   readonly cycles: readonly { readonly frame: number; readonly atMs: number }[];
   /** How often the server had no time for a cycle: then frames are missing. */
   readonly xruns: number;
+}
+
+function asS16(floats: Float32Array): Uint8Array<ArrayBuffer> {
+  const samples = new Int16Array(floats.length);
+  for (let i = 0; i < floats.length; i++) {
+    samples[i] = floats[i] * S16_SCALE;
+    assert(samples[i] === floats[i] * S16_SCALE, `${floats[i]} at ${i} is no sample of 16 bits`);
+  }
+  return new Uint8Array(samples.buffer);
 }
 
 /** How a server is started. */
@@ -99,9 +110,9 @@ export class JackServer implements AsyncDisposable {
     return late;
   }
 
-  /** Kills the server, and with it the card. */
-  async kill(): Promise<HeardByCard> {
-    await this.#end("SIGKILL");
+  /** Ends the server, and with it the card. */
+  async kill(signal: Deno.Signal = "SIGKILL"): Promise<HeardByCard> {
+    await this.#end(signal);
     this.#clear();
     return await this.#heard();
   }
@@ -125,15 +136,17 @@ export class JackServer implements AsyncDisposable {
     assertEquals(await this.#cardRun.end(), 0, this.#cardRun.stderr);
     const { xruns } = JSON.parse(this.#cardRun.stdout.split("\n")[1]);
     const floats = new Float32Array((await Deno.readFile(this.#heardPath)).buffer);
-    const samples = new Int16Array(floats.length);
-    for (let i = 0; i < floats.length; i++) {
-      samples[i] = floats[i] * S16_SCALE;
-      assert(samples[i] === floats[i] * S16_SCALE, `${floats[i]} at ${i} is no sample of 16 bits`);
-    }
     const times = (await Deno.readTextFile(`${this.#heardPath}.times`)).trimEnd().split("\n");
     const cycles = times.map((line) => line.split(" ").map(Number))
       .map(([frame, atMs]) => ({ frame, atMs }));
-    return { bytes: new Uint8Array(samples.buffer), cycles, xruns };
+    return {
+      floats,
+      get bytes() {
+        return asS16(floats);
+      },
+      cycles,
+      xruns,
+    };
   }
 
   /** Removes what a killed server leaves on the machine. */

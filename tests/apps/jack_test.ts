@@ -9,11 +9,18 @@ import { AudioBufInfo, IOR } from "../../lib/oss/soundcard.ts";
 import { probe } from "../../lib/server/jack.ts";
 import { compile } from "../compile.ts";
 import { Run, Scratch, sleep } from "../native/ossp.ts";
-import { available, KERNEL_MAPS, noise, osspWords, readWav, runOssp } from "../programs.ts";
-import { type HeardByCard, JACK_SOUND, JackServer } from "./jack_server.ts";
-
-const FRAME_BYTES = 4; // S16 in stereo
-const SECOND_BYTES = JACK_SOUND.rateHz * FRAME_BYTES;
+import { KERNEL_MAPS, noise, osspWords, readWav, runOssp } from "../programs.ts";
+import { type HeardByCard, JackServer } from "./jack_server.ts";
+import {
+  FRAME_BYTES,
+  indexIn,
+  playWords,
+  quote,
+  SECOND_BYTES,
+  sounding,
+  test,
+  TRIES,
+} from "./jack_sound.ts";
 
 /**
  * How long a call on a device may take, whatever happens behind it: 99 of 100, and any, for the caller
@@ -31,38 +38,6 @@ const AWAY_MS = 700;
 /** How long the sound lasts meanwhile, and how much of it is heard before. */
 const INTERRUPTED_SECONDS = 4;
 const BEFORE_MS = 1200;
-
-// A server without real-time scheduling drops cycles on a busy machine, and says so.
-const TRIES = 3;
-
-/** Whether the tests can run here. */
-const LACKING = !available("jackd", "cc");
-
-/** A test that has a JACK server. */
-function test(name: string, fn: () => Promise<void>, ignore = false): void {
-  Deno.test({ name, ignore: LACKING || ignore, fn });
-}
-
-/** The words of `ossp play` for samples of 16 bits. */
-function playWords(file: string, device = "/dev/dsp", channels = 2): string[] {
-  const sound = ["--format", "s16le", "--rate", "48000", "--channels", String(channels)];
-  return [...osspWords(), "play", "--device", device, ...sound, file];
-}
-
-const quote = (words: readonly string[]) => words.map((word) => `'${word}'`).join(" ");
-
-/** Where one array lies in another; -1 if nowhere. */
-function indexIn(whole: Uint8Array, part: Uint8Array): number {
-  return Buffer.from(whole.buffer, whole.byteOffset, whole.length).indexOf(part);
-}
-
-/** From the first frame to the last that is not silent. */
-function sounding(bytes: Uint8Array): Uint8Array {
-  const first = bytes.findIndex((byte) => byte !== 0);
-  assert(first >= 0, "nothing was heard");
-  const last = bytes.findLastIndex((byte) => byte !== 0);
-  return bytes.subarray(first - first % FRAME_BYTES, last - last % FRAME_BYTES + FRAME_BYTES);
-}
 
 /** What is left of what was heard behind one of the sounds; undefined if that is not what comes next. */
 function behind(heard: Uint8Array, wanted: Uint8Array): Uint8Array | undefined {
@@ -231,18 +206,20 @@ function assertBack({ bytes, cycles, xruns }: HeardByCard, sinceMs: number, soun
   assertEquals(indexIn(sound, tail), sound.length - tail.length);
 }
 
-test("a killed server is waited for, and heard again when it is back", async () => {
-  await using scratch = new Scratch();
-  await using jack = await JackServer.start(scratch.path);
-  await using run = await Interrupted.start(scratch, jack);
-  await sleep(BEFORE_MS);
-  const before = await jack.kill();
-  assert(indexIn(run.sound, sounding(before.bytes).subarray(0, SECOND_BYTES / 4)) === 0);
-  await sleep(AWAY_MS);
-  await jack.restart();
-  await run.assertUnnoticed("has gone");
-  assertBack(await jack.end(), 0, run.sound);
-});
+for (const [how, signal] of [["is killed", "SIGKILL"], ["shuts down", "SIGTERM"]] as const) {
+  test(`a server that ${how} is waited for, and heard again when it is back`, async () => {
+    await using scratch = new Scratch();
+    await using jack = await JackServer.start(scratch.path);
+    await using run = await Interrupted.start(scratch, jack);
+    await sleep(BEFORE_MS);
+    const before = await jack.kill(signal);
+    assert(indexIn(run.sound, sounding(before.bytes).subarray(0, SECOND_BYTES / 4)) === 0);
+    await sleep(AWAY_MS);
+    await jack.restart();
+    await run.assertUnnoticed("has gone");
+    assertBack(await jack.end(), 0, run.sound);
+  });
+}
 
 test("a stopped server is waited for, and heard again when it goes on", async () => {
   await using scratch = new Scratch();
