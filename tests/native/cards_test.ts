@@ -78,3 +78,28 @@ Deno.test({
     assertMatch(String(message), /^ossp: .*ossp\.conf\.not: No such file/);
   },
 });
+
+Deno.test({
+  name: "without COMMAND /etc/ossp.conf is read where it exists, with COMMAND it is not",
+  ignore: LACKING,
+  async fn() {
+    await using scratch = new Scratch();
+    const { path } = scratch;
+    for (const folder of ["etc", "old"]) Deno.mkdirSync(`${path}/${folder}`);
+    for (const { name } of Deno.readDirSync("/etc")) {
+      Deno.symlinkSync(`${path}/old/${name}`, `${path}/etc/${name}`);
+    }
+    Deno.writeTextFileSync(`${path}/etc/ossp.conf`, "dsp tuba\nadsp\naudio\ndspw\nmixer\n");
+    // The machine's /etc with one more file, in a mount namespace of this run.
+    const mounts = `mount --bind /etc ${path}/old && mount --bind ${path}/etc /etc`;
+    const by = ["unshare", "--mount", "--", "sh", "-c", `${mounts} && exec "$@"`, "sh"];
+    await using daemon = Run.ossp(["--dir", `${path}/dev`], { by });
+    await daemon.printed("serving", "stderr");
+    assertMatch(daemon.stderr, /serving .*\/dev\/tuba .*\/dev\/sndstat$/m);
+    daemon.kill("SIGTERM");
+    assertEquals(await daemon.end(), 0, daemon.stderr);
+    const script = "test -e /dev/dsp -a ! -e /dev/tuba";
+    await using run = Run.ossp(["--", "sh", "-c", script], { by });
+    assertEquals([await run.end(), run.stderr], [0, ""]);
+  },
+});

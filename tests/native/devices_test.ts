@@ -40,6 +40,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: "an .au file of sox's is heard as it is by way of cat",
+  ignore: LACKING,
+  async fn() {
+    await using scratch = new Scratch();
+    const { path } = scratch;
+    const script = `
+      cd ${path}
+      sox -n -r 8000 -c 1 -e mu-law tone.au synth 1 sine 440
+      sox tone.au tone.ul
+      cat tone.au >/dev/audio
+    `;
+    await using run = Run.ossp(["--sink", `wav:${path}/%n.wav`, "--", "sh", "-c", script]);
+    assertEquals([await run.end(), run.stderr], [0, ""]);
+    const tone = Deno.readFileSync(`${path}/tone.ul`);
+    const heard = await readWav(`${path}/1.wav`);
+    assertEquals([heard.format, heard.rateHz, heard.channels], ["mulaw", 8000, 1]);
+    assertEquals(heard.bytes, Deno.readFileSync(`${path}/tone.au`)); // its header is heard too
+    assertEquals(heard.bytes.slice(-tone.length), tone);
+  },
+});
+
+Deno.test({
   name: "a private /dev has the names that programs of FreeBSD, of OSS 4 and of devfs look for",
   ignore: LACKING,
   async fn() {
