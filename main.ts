@@ -3,6 +3,7 @@
 import { DOCTOR } from "./lib/cli/doctor.ts";
 import { EX_SOFTWARE, EX_USAGE, Failure } from "./lib/cli/failure.ts";
 import type { Subcommand } from "./lib/cli/options.ts";
+import { MIXER } from "./lib/cli/mixer.ts";
 import { PLAY } from "./lib/cli/play.ts";
 import { RECORD } from "./lib/cli/record.ts";
 import { RUN } from "./lib/cli/run.ts";
@@ -11,7 +12,16 @@ import { STATUS } from "./lib/cli/status.ts";
 import { TRACE } from "./lib/cli/trace.ts";
 import { VERSION } from "./lib/version.ts";
 
-const SUBCOMMANDS: readonly Subcommand[] = [RUN, PLAY, RECORD, STATUS, SCRIPT, TRACE, DOCTOR];
+const SUBCOMMANDS: readonly Subcommand[] = [
+  RUN,
+  PLAY,
+  RECORD,
+  MIXER,
+  STATUS,
+  SCRIPT,
+  TRACE,
+  DOCTOR,
+];
 
 function help(): string {
   const width = Math.max(...SUBCOMMANDS.map(({ name, operands }) => name.length + operands.length));

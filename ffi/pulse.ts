@@ -46,6 +46,36 @@ const symbols = {
 
   // pa_operation *pa_context_get_server_info(pa_context *c, pa_server_info_cb_t cb, void *userdata)
   pa_context_get_server_info: { parameters: ["pointer", "pointer", "pointer"], result: "pointer" },
+  // pa_operation *pa_context_get_sink_input_info(pa_context *c, uint32_t idx,
+  //                                              pa_sink_input_info_cb_t cb, void *userdata)
+  pa_context_get_sink_input_info: {
+    parameters: ["pointer", "u32", "pointer", "pointer"],
+    result: "pointer",
+  },
+  // pa_operation *pa_context_set_sink_input_volume(pa_context *c, uint32_t idx,
+  //                                                const pa_cvolume *volume,
+  //                                                pa_context_success_cb_t cb, void *userdata)
+  pa_context_set_sink_input_volume: {
+    parameters: ["pointer", "u32", "buffer", "pointer", "pointer"],
+    result: "pointer",
+  },
+  // pa_operation *pa_context_set_sink_input_mute(pa_context *c, uint32_t idx, int mute,
+  //                                              pa_context_success_cb_t cb, void *userdata)
+  pa_context_set_sink_input_mute: {
+    parameters: ["pointer", "u32", "i32", "pointer", "pointer"],
+    result: "pointer",
+  },
+  // void pa_context_set_subscribe_callback(pa_context *c, pa_context_subscribe_cb_t cb,
+  //                                        void *userdata)
+  pa_context_set_subscribe_callback: {
+    parameters: ["pointer", "pointer", "pointer"],
+    result: "void",
+  },
+  // pa_operation *pa_context_subscribe(pa_context *c, pa_subscription_mask_t m,
+  //                                    pa_context_success_cb_t cb, void *userdata)
+  pa_context_subscribe: { parameters: ["pointer", "u32", "pointer", "pointer"], result: "pointer" },
+  // uint32_t pa_stream_get_index(const pa_stream *s)
+  pa_stream_get_index: { parameters: ["pointer"], result: "u32" },
   // pa_operation *pa_context_get_sink_info_by_index(pa_context *c, uint32_t idx,
   //                                                 pa_sink_info_cb_t cb, void *userdata)
   pa_context_get_sink_info_by_index: {
@@ -68,7 +98,7 @@ const symbols = {
   //                                pa_stream_flags_t flags, const pa_cvolume *volume,
   //                                pa_stream *sync_stream)
   pa_stream_connect_playback: {
-    parameters: ["pointer", "buffer", "buffer", "u32", "pointer", "pointer"],
+    parameters: ["pointer", "buffer", "buffer", "u32", "buffer", "pointer"],
     result: "i32",
   },
   // int pa_stream_connect_record(pa_stream *s, const char *dev, const pa_buffer_attr *attr,
@@ -156,7 +186,12 @@ export const PA_STREAM_TERMINATED = 4;
 
 /** Flags of pa_stream_connect_*. */
 export const PA_STREAM_START_CORKED = 0x1;
+export const PA_STREAM_START_MUTED = 0x1000;
 export const PA_STREAM_ADJUST_LATENCY = 0x2000;
+export const PA_STREAM_START_UNMUTED = 0x10000;
+
+/** pa_subscription_mask_t. */
+export const PA_SUBSCRIPTION_MASK_SINK_INPUT = 0x4;
 
 /** pa_operation_state_t. */
 export const PA_OPERATION_RUNNING = 0;
@@ -227,9 +262,10 @@ export function sampleSpec(
   return new Uint8Array(spec.buffer);
 }
 
+const PA_CHANNELS_MAX = 32;
+
 /** A `pa_channel_map`. */
 export function channelMap(positions: readonly number[]): Uint8Array<ArrayBuffer> {
-  const PA_CHANNELS_MAX = 32;
   const map = new DataView(new ArrayBuffer(4 + 4 * PA_CHANNELS_MAX));
   map.setUint8(0, positions.length);
   positions.forEach((position, channel) => map.setInt32(4 + 4 * channel, position, true));
@@ -332,6 +368,31 @@ export class TimingInfo {
 /** The sample rate that a `pa_sink_info` or a `pa_source_info` has. */
 export function deviceRateHz(info: Deno.PointerObject): number {
   return new Deno.UnsafePointerView(info).getUint32(28);
+}
+
+/** The volume that a `pa_sink_input_info` has. */
+export class SinkInputVolume {
+  /** Of each channel, 0x10000 for 100 %. */
+  readonly volumes: readonly number[];
+  readonly isMuted: boolean;
+
+  constructor(info: Deno.PointerObject) {
+    const view = new Deno.UnsafePointerView(info);
+    const VOLUME = 172;
+    this.volumes = Array.from(
+      { length: view.getUint8(VOLUME) },
+      (_, channel) => view.getUint32(VOLUME + 4 + 4 * channel),
+    );
+    this.isMuted = view.getInt32(336) !== 0;
+  }
+
+  /** A `pa_cvolume`. */
+  static encode(volumes: readonly number[]): Uint8Array<ArrayBuffer> {
+    const volume = new DataView(new ArrayBuffer(4 + 4 * PA_CHANNELS_MAX));
+    volume.setUint8(0, volumes.length);
+    volumes.forEach((value, channel) => volume.setUint32(4 + 4 * channel, value, true));
+    return new Uint8Array(volume.buffer);
+  }
 }
 
 /** The server's name for itself in a `pa_server_info`. */

@@ -6,7 +6,7 @@ import { write } from "../../ffi/libc.ts";
 import type { ResamplerQuality } from "../pcm/resample.ts";
 import { LinkState, type Position, StreamLink } from "../server/link.ts";
 import type { Order, StreamOrder } from "../server/orders.ts";
-import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
+import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "./sink.ts";
 import type { Source, SourceStream } from "./source.ts";
 
 // What is under way to a server whose wishes are not known yet.
@@ -41,12 +41,14 @@ export class ServerLine {
    * Opens a stream; its link.
    *
    * @param resample how it is resampled where the thread does that
+   * @param level what it is played at; undefined for the server's choice
    */
   open(
     direction: StreamOrder["direction"],
     parameters: PcmParameters,
     client: Client,
     resample: ResamplerQuality,
+    level?: number,
   ): StreamLink {
     const { format, rateHz, channels, fragmentBytes, bufferBytes } = {
       ...NO_BUFFERING,
@@ -54,6 +56,8 @@ export class ServerLine {
     };
     const frames = Math.max(LEAST_LINK_FRAMES, rateHz * LINK_MS / 1000);
     const memory = StreamLink.allocate(format.bytes * channels, frames);
+    const link = new StreamLink(memory);
+    if (level !== undefined) link.moveLevel(level);
     const { pid, command } = client;
     const id = ++this.#streams;
     const stream: StreamOrder = {
@@ -61,7 +65,7 @@ export class ServerLine {
       ...{ fragmentBytes, bufferBytes, pid, command, resample },
     };
     this.#send({ type: "open", stream });
-    return new StreamLink(memory);
+    return link;
   }
 
   #send(order: Order): void {
@@ -97,16 +101,41 @@ export class ServerSink implements Sink {
     readonly resample: ResamplerQuality,
   ) {}
 
-  open(parameters: PcmParameters, client: Client): SinkStream {
-    const link = this.line.open("play", parameters, client, this.resample);
+  open(parameters: PcmParameters, client: Client, level?: number): SinkStream {
+    const link = this.line.open("play", parameters, client, this.resample, level);
     return new ServerSinkStream(this.line, link, parameters.rateHz, this.onLoss);
   }
 
   close(): void {}
 }
 
+/** A stream's volume, which its thread sees to: at the server, or by a gain where that has none. */
+class ServerVolume implements StreamVolume {
+  readonly #line: ServerLine;
+  readonly #link: StreamLink;
+  #told = 0;
+
+  constructor(line: ServerLine, link: StreamLink) {
+    this.#line = line;
+    this.#link = link;
+  }
+
+  set(level: number): void {
+    this.#link.moveLevel(level);
+    this.#line.wake();
+  }
+
+  take(): number | undefined {
+    const { levelTold, levelThere } = this.#link;
+    if (levelTold === this.#told) return undefined;
+    this.#told = levelTold;
+    return levelThere;
+  }
+}
+
 class ServerSinkStream implements SinkStream {
   readonly free = false;
+  readonly volume: StreamVolume;
   readonly #line: ServerLine;
   readonly #link: StreamLink;
   readonly #onLoss: OnLoss;
@@ -124,6 +153,7 @@ class ServerSinkStream implements SinkStream {
     this.#line = line;
     this.#onLoss = onLoss;
     this.#link = link;
+    this.volume = new ServerVolume(line, link);
     this.#framesPerMs = rateHz / 1000;
   }
 

@@ -5,7 +5,6 @@ import { close, ioctl, lastErrno, open, SystemError } from "../../ffi/libc.ts";
 import type { PcmParameters } from "../backend/sink.ts";
 import { MAX_CHANNELS, MAX_RATE_HZ } from "../oss/parameters.ts";
 import { IOWR } from "../oss/soundcard.ts";
-import { AudioErrInfo } from "../oss/soundcard4.ts";
 import { formatByName, FORMATS } from "../pcm/format.ts";
 import { EX_UNAVAILABLE, Failure } from "./failure.ts";
 import { type Option, type Parsed, type Subcommand, wholeNumber } from "./options.ts";
@@ -47,12 +46,15 @@ export function givenParameters(command: Subcommand, parsed: Parsed): PcmParamet
   };
 }
 
+// Larger than any struct that a client of ours passes.
+const MOST_ARGUMENT_BYTES = 4096;
+
 /** An open device, closed when disposed of. */
 export class OssDevice implements Disposable {
   readonly fd: number;
   /** The argument of the last call. */
   readonly argument: DataView<ArrayBuffer>;
-  readonly #argumentBytes = new Uint8Array(AudioErrInfo.$size);
+  readonly #argumentBytes = new Uint8Array(MOST_ARGUMENT_BYTES);
 
   /** @throws {SystemError} if it cannot be opened */
   constructor(readonly path: string, flags: number) {

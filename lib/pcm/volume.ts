@@ -30,15 +30,37 @@ export function setGain(gain: Gain, level: number): void {
   gain.right = isMuted ? 0 : gainOfPercent(level >>> 8 & 0xff);
 }
 
+/**
+ * Multiplies interleaved samples in place.
+ *
+ * @param count of the samples, from the start on
+ * @param left the gain of the even channels, and with `right` in the mean of a mono stream
+ * @param right the gain of the odd channels
+ */
+export function scale(
+  samples: Float64Array,
+  count: number,
+  channels: number,
+  left: number,
+  right: number,
+): void {
+  if (left === 1 && right === 1) return;
+  const even = channels === 1 ? (left + right) / 2 : left;
+  for (let frame = 0; frame < count; frame += channels) {
+    for (let channel = 0; channel < channels; channel++) {
+      samples[frame + channel] *= (channel & 1) === 0 ? even : right;
+    }
+  }
+}
+
 let scratch = new Float64Array(0);
 
 /**
- * Multiplies interleaved samples in place. Gains of 1 leave every bit as it is.
+ * Multiplies interleaved samples of a format in place, as `scale` does. Gains of 1 leave every bit as
+ * it is.
  *
  * @param start the first byte of the first frame
  * @param length bytes of whole frames
- * @param left the gain of the even channels, and with `right` in the mean of a mono stream
- * @param right the gain of the odd channels
  */
 export function applyGain(
   format: SampleFormat,
@@ -53,11 +75,6 @@ export function applyGain(
   const samples = length / format.bytes;
   if (scratch.length < samples) scratch = new Float64Array(samples);
   format.decode(bytes, start, scratch, 0, samples);
-  const even = channels === 1 ? (left + right) / 2 : left;
-  for (let frame = 0; frame < samples; frame += channels) {
-    for (let channel = 0; channel < channels; channel++) {
-      scratch[frame + channel] *= (channel & 1) === 0 ? even : right;
-    }
-  }
+  scale(scratch, samples, channels, left, right);
   format.encode(scratch, 0, bytes, start, samples);
 }

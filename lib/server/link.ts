@@ -24,7 +24,20 @@ const REPORT_READ = 12; // frames read or written at the report
 const REPORT_DELAY = 13; // frames of them that are not heard yet; recording, how old they are
 const REPORT_MS = 7; // as 64-bit floating point: word 14 and 15
 const FLUSH_END = 16; // by the loop: frames written when it last took back
+const WANTED_LEVEL = 17; // by the loop: the stream's level, and how often it has been moved
+const TOLD_LEVEL = 18; // by the thread: the level at the server, and which of those moves it follows
 const HEADER_BYTES = 128;
+
+// A word with a level holds that in its lower bits, above them a count of moves, and this if there is
+// one at all.
+const LEVEL_MASK = 0x1ffff;
+const MOVES_SHIFT = 17;
+const MOVES_MASK = 0x3fff;
+const IS_LEVEL = 1 << 31;
+
+function movesOf(word: number): number {
+  return word >>> MOVES_SHIFT & MOVES_MASK;
+}
 
 /** Where a stream is, as its thread last told. */
 export interface Position {
@@ -66,6 +79,46 @@ export class StreamLink {
 
   #load(word: number): number {
     return Atomics.load(this.#words, word);
+  }
+
+  /** The loop moves the stream's level (lib/pcm/volume.ts). */
+  moveLevel(level: number): void {
+    const moves = movesOf(this.#load(WANTED_LEVEL)) + 1 & MOVES_MASK;
+    // The count wraps: what was told long ago must not come to be true again.
+    Atomics.store(this.#words, TOLD_LEVEL, 0);
+    Atomics.store(this.#words, WANTED_LEVEL, level | moves << MOVES_SHIFT | IS_LEVEL);
+  }
+
+  /** What `moveLevel` has stored: another number after each move, 0 before the first. */
+  get levelMoves(): number {
+    return this.#load(WANTED_LEVEL);
+  }
+
+  /** The thread tells what the level has been moved to at the server, after the loop's `levelMoves`. */
+  tellLevel(level: number, levelMoves: number): void {
+    const moves = movesOf(levelMoves);
+    Atomics.store(this.#words, TOLD_LEVEL, level | moves << MOVES_SHIFT | IS_LEVEL);
+  }
+
+  /** What `tellLevel` has stored: 0 before the first. */
+  get levelTold(): number {
+    return this.#load(TOLD_LEVEL);
+  }
+
+  /**
+   * What the level has been moved to at the server; undefined if the loop has moved it since, as far as
+   * the thread knew.
+   */
+  get levelThere(): number | undefined {
+    const told = this.#load(TOLD_LEVEL);
+    const isLast = told !== 0 && movesOf(told) === movesOf(this.#load(WANTED_LEVEL));
+    return isLast ? told & LEVEL_MASK : undefined;
+  }
+
+  /** The level as it was last moved, by the loop or at the server; undefined if neither ever has. */
+  get level(): number | undefined {
+    const wanted = this.#load(WANTED_LEVEL);
+    return this.levelThere ?? (wanted === 0 ? undefined : wanted & LEVEL_MASK);
   }
 
   /** Frames that can be read. */

@@ -51,6 +51,7 @@ class Entry {
   /** What the loop had done when it was last served. */
   #written = 0;
   #flushes = 0;
+  #levelMoves = 0;
   #running = false;
   #closed = false;
 
@@ -61,14 +62,16 @@ class Entry {
 
   /** Whether it is to be served: its time has come, or the loop or the server has done something. */
   isDue(nowMs: number): boolean {
-    const { written, flushes, running, closed } = this.stream.link;
+    const { written, flushes, levelMoves, running, closed } = this.stream.link;
     const isSame = written === this.#written && flushes === this.#flushes &&
+      levelMoves === this.#levelMoves &&
       running === this.#running && closed === this.#closed;
     // While it is asked how a stream is to be made, any wake-up may be the answer.
     const isAsking = this.pulse !== undefined && !this.fits;
     if (isSame && nowMs < this.dueMs && !isAsking && !this.pulse?.touched) return false;
     this.#written = written;
     this.#flushes = flushes;
+    this.#levelMoves = levelMoves;
     this.#running = running;
     this.#closed = closed;
     if (this.pulse) this.pulse.touched = false;
@@ -198,7 +201,7 @@ export class PulseServer implements Server {
   #create(entry: Entry, rateHz: number, nowMs: number): void {
     const { stream } = entry;
     const Kind = stream.direction === "play" ? PulsePlayback : PulseRecording;
-    entry.pulse = new Kind(this.#library, this.#connection!.context, stream, rateHz);
+    entry.pulse = new Kind(this.#connection!, stream, rateHz);
     entry.askedMs = nowMs;
   }
 

@@ -6,10 +6,12 @@ import {
   PA_CONTEXT_FAILED,
   PA_CONTEXT_NOAUTOSPAWN,
   PA_CONTEXT_READY,
+  PA_SUBSCRIPTION_MASK_SINK_INPUT,
   type PulseLibrary,
   serverName,
+  SinkInputVolume,
 } from "../../ffi/pulse.ts";
-import { Query } from "./pulse_operation.ts";
+import { Operation, Query } from "./pulse_operation.ts";
 import type { ServerStream } from "./server.ts";
 
 /** A context in a main loop of libpulse, which runs only while it is waited for. */
@@ -25,6 +27,13 @@ export class Connection {
     },
   );
   #serverName: Query<string> | undefined;
+  /** What is called when something of a stream that plays has changed, by the stream's number. */
+  readonly onChange = new Map<number, () => void>();
+  readonly #onEvent = new Deno.UnsafeCallback(
+    { parameters: ["pointer", "u32", "u32", "pointer"], result: "void" },
+    (_context, _event, index) => this.onChange.get(index)?.(),
+  );
+  #subscribing: Operation | undefined;
 
   /** @param name the server's; empty for the default */
   constructor(readonly library: PulseLibrary, loop: Deno.PointerObject, name: string) {
@@ -48,6 +57,11 @@ export class Connection {
     if (this.#state === PA_CONTEXT_READY && !this.#serverName) {
       const ask = library.pa_context_get_server_info;
       this.#serverName = new Query(library, (callback) => ask(context, callback, null), serverName);
+      library.pa_context_set_subscribe_callback(context, this.#onEvent.pointer, null);
+      this.#subscribing = new Operation(
+        library,
+        library.pa_context_subscribe(context, PA_SUBSCRIPTION_MASK_SINK_INPUT, null, null),
+      );
     }
     return this.#state;
   }
@@ -85,9 +99,26 @@ export class Connection {
     return new Query(library, (callback) => ask(context, device, callback, null), deviceRateHz);
   }
 
+  /**
+   * Asks for the volume of a stream that plays.
+   *
+   * @param onAnswer called with the answer
+   */
+  volumeOf(index: number, onAnswer: () => void): Query<SinkInputVolume> {
+    const { library, context } = this;
+    const ask = library.pa_context_get_sink_input_info;
+    return new Query(library, (callback) => ask(context, index, callback, null), (info) => {
+      onAnswer();
+      return new SinkInputVolume(info);
+    });
+  }
+
   close(): void {
     const { library, context } = this;
     this.#serverName?.cancel();
+    this.#subscribing?.cancel();
+    library.pa_context_set_subscribe_callback(context, null, null);
+    this.#onEvent.close();
     library.pa_context_set_state_callback(context, null, null);
     this.#onState.close();
     library.pa_context_disconnect(context);

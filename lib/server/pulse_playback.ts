@@ -6,12 +6,14 @@ import {
   PA_SEEK_RELATIVE,
   PA_STREAM_ADJUST_LATENCY,
   PA_STREAM_START_CORKED,
-  type PulseLibrary,
+  SinkInputVolume,
   type TimingInfo,
 } from "../../ffi/pulse.ts";
 import { LinkState } from "./link.ts";
+import type { Connection } from "./pulse_connection.ts";
 import { Operation } from "./pulse_operation.ts";
 import { PulseStream } from "./pulse_stream.ts";
+import { PulseVolume } from "./pulse_volume.ts";
 import type { ServerStream } from "./server.ts";
 import { PlayingVoice } from "./voice.ts";
 
@@ -47,6 +49,9 @@ export class PulsePlayback extends PulseStream {
   #draining: Operation | undefined;
   /** Makes the server's frames of the stream's, if its rate is another. */
   readonly #voice: PlayingVoice | undefined;
+  readonly #volume: PulseVolume;
+  /** Its number at the server. */
+  #index: number | undefined;
   #mix = new Float64Array(0);
   /** Frames of the server's given to it since the last flush. */
   #written = 0;
@@ -58,15 +63,14 @@ export class PulsePlayback extends PulseStream {
   #closedMs = Infinity;
   readonly #report = { atMs: 0, frames: 0, delayFrames: 0 };
 
-  constructor(
-    library: PulseLibrary,
-    context: Deno.PointerObject,
-    stream: ServerStream,
-    rateHz: number,
-  ) {
-    super(library, context, stream, rateHz);
-    const { frameBytes, framesPerMs } = this;
-    if (rateHz !== stream.rateHz) this.#voice = new PlayingVoice(stream, rateHz, stream.channels);
+  constructor(connection: Connection, stream: ServerStream, rateHz: number) {
+    super(connection, stream, rateHz);
+    const { library, frameBytes, framesPerMs } = this;
+    const { link, channels } = stream;
+    this.#volume = new PulseVolume(connection, link, channels, () => this.touched = true);
+    if (rateHz !== stream.rateHz) {
+      this.#voice = new PlayingVoice(stream, rateHz, channels, false);
+    }
     this.#flushes = stream.link.flushes;
     const programMs = stream.bufferBytes / stream.link.frameBytes / stream.rateHz * 1000;
     const serverMs = Math.max(LEAST_SERVER_MS, Math.min(programMs / 2 - LATE_MS, MOST_SERVER_MS));
@@ -77,13 +81,17 @@ export class PulsePlayback extends PulseStream {
       prebuf: frameBytes,
       minreq: Math.ceil(frames / 4) * frameBytes,
     });
-    const flags = PA_STREAM_START_CORKED | PA_STREAM_ADJUST_LATENCY;
-    library.pa_stream_connect_playback(this.pointer, null, attributes, flags, null, null);
+    const flags = PA_STREAM_START_CORKED | PA_STREAM_ADJUST_LATENCY | this.#volume.flags;
+    const { volumes } = this.#volume;
+    const volume = volumes ? SinkInputVolume.encode(volumes) : null;
+    library.pa_stream_connect_playback(this.pointer, null, attributes, flags, volume, null);
   }
 
   override turn(nowMs: number): number {
     const { link } = this.stream;
     link.state = LinkState.READY;
+    this.#index ??= this.library.pa_stream_get_index(this.pointer);
+    this.#volume.turn(this.#index, nowMs);
     if (link.flushes !== this.#flushes) this.#flush();
     if (link.closed && this.#closedMs === Infinity) this.#closedMs = nowMs;
     const length = this.#setTarget();
@@ -270,6 +278,7 @@ export class PulsePlayback extends PulseStream {
     this.#flushing?.cancel();
     this.#draining?.cancel();
     this.#voice?.close();
+    this.#volume.close();
     super.close();
   }
 }

@@ -4,9 +4,9 @@ import {
   bufferAttributes,
   PA_STREAM_ADJUST_LATENCY,
   PA_STREAM_START_CORKED,
-  type PulseLibrary,
 } from "../../ffi/pulse.ts";
 import { LinkState } from "./link.ts";
+import type { Connection } from "./pulse_connection.ts";
 import { Operation } from "./pulse_operation.ts";
 import { PulseStream } from "./pulse_stream.ts";
 import type { ServerStream } from "./server.ts";
@@ -32,20 +32,20 @@ export class PulseRecording extends PulseStream {
   readonly #size = new Uint8Array(this.#sent.buffer, 8, 8);
   readonly #report = { atMs: 0, frames: 0, delayFrames: 0 };
 
-  constructor(
-    library: PulseLibrary,
-    context: Deno.PointerObject,
-    stream: ServerStream,
-    rateHz: number,
-  ) {
-    super(library, context, stream, rateHz);
+  constructor(connection: Connection, stream: ServerStream, rateHz: number) {
+    super(connection, stream, rateHz);
     const { frameBytes, framesPerMs } = this;
     if (rateHz !== stream.rateHz) this.#voice = new RecordingVoice(stream, rateHz, stream.channels);
     const programMs = stream.fragmentBytes / stream.link.frameBytes / stream.rateHz * 1000;
     const fragmentMs = Math.max(LEAST_FRAGMENT_MS, Math.min(programMs, MOST_FRAGMENT_MS));
     const fragsize = Math.ceil(fragmentMs * framesPerMs) * frameBytes;
     const flags = PA_STREAM_START_CORKED | PA_STREAM_ADJUST_LATENCY;
-    library.pa_stream_connect_record(this.pointer, null, bufferAttributes({ fragsize }), flags);
+    this.library.pa_stream_connect_record(
+      this.pointer,
+      null,
+      bufferAttributes({ fragsize }),
+      flags,
+    );
   }
 
   override turn(nowMs: number): number {

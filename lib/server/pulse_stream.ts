@@ -14,6 +14,7 @@ import {
 } from "../../ffi/pulse.ts";
 import { isMappingGame } from "../games.ts";
 import { formatByName, type SampleFormat } from "../pcm/format.ts";
+import type { Connection } from "./pulse_connection.ts";
 import { Operation } from "./pulse_operation.ts";
 import { epochMs, type ServerStream } from "./server.ts";
 
@@ -58,6 +59,7 @@ export abstract class PulseStream {
   /** What goes over the wire. */
   protected readonly format: SampleFormat;
   protected readonly frameBytes: number;
+  protected readonly library: PulseLibrary;
   protected readonly pointer: Deno.PointerObject;
   protected corked = true;
   /** Of the server's rate. */
@@ -101,11 +103,12 @@ export abstract class PulseStream {
 
   /** @param rateHz of what goes over the wire; we resample if it is not the stream's */
   constructor(
-    protected readonly library: PulseLibrary,
-    context: Deno.PointerObject,
+    connection: Connection,
     protected readonly stream: ServerStream,
     readonly rateHz: number,
   ) {
+    const { library, context } = connection;
+    this.library = library;
     const { format, channels, command, pid } = stream;
     const isKept = format.name in PA_FORMATS && rateHz === stream.rateHz;
     this.format = isKept ? format : WIDER;

@@ -8,6 +8,7 @@
 import { LinkState, type Position } from "./link.ts";
 import type { ServerStream } from "./server.ts";
 import type { SndioConnection } from "./sndio_connection.ts";
+import { StreamGain } from "./stream_gain.ts";
 import { Stopgap } from "./stopgap.ts";
 import { PlayingVoice, RecordingVoice } from "./voice.ts";
 
@@ -202,6 +203,8 @@ export class SndioPlaying extends SndioStream {
   #flushes = 0;
   /** Makes the server's frames of the program's, if they differ. */
   #voice: PlayingVoice | undefined;
+  /** Lays the stream's level on what no voice does. */
+  readonly #gain = new StreamGain(this.stream);
   #mix = new Float64Array(0);
   /** What is to be written next, its first bytes, and whether it is sound or silence of ours. */
   #chunk = new Uint8Array(0);
@@ -353,7 +356,12 @@ export class SndioPlaying extends SndioStream {
 
   /** Takes sound from the link; returns frames of the server's. */
   #fillWithSound({ roundFrames, format, channels }: SndioConnection): number {
-    if (!this.#voice) return this.stream.link.readInto(this.#chunk, 0, roundFrames, this.#flushes);
+    if (!this.#voice) {
+      const { link } = this.stream;
+      const frames = link.readInto(this.#chunk, 0, roundFrames, this.#flushes);
+      this.#gain.apply(this.#chunk, frames);
+      return frames;
+    }
     this.#mix.fill(0);
     const frames = this.#voice.addTo(this.#mix, roundFrames);
     format.encode(this.#mix, 0, this.#chunk, 0, frames * channels);

@@ -3,17 +3,26 @@
 
 import { Converter } from "../pcm/converter.ts";
 import type { ServerStream } from "./server.ts";
+import { StreamGain } from "./stream_gain.ts";
 
 /** What a program plays, as its server wants it. */
 export class PlayingVoice {
   readonly #converter: Converter;
   readonly #ratio: number;
+  readonly #gain: StreamGain | undefined;
   /** How often the program has taken back what it wrote, as far as we know. */
   #flushes: number;
   #bytes = new Uint8Array(0);
   #samples = new Float64Array(0);
 
-  constructor(readonly stream: ServerStream, rateHz: number, serverChannels: number) {
+  /** @param scales whether the stream's level is laid on it here: its server keeps no volume for it */
+  constructor(
+    readonly stream: ServerStream,
+    rateHz: number,
+    serverChannels: number,
+    scales = true,
+  ) {
+    if (scales) this.#gain = new StreamGain(stream);
     this.#flushes = stream.link.flushes;
     this.#ratio = stream.rateHz / rateHz;
     const { rateHz: fromHz, channels, resample } = stream;
@@ -62,6 +71,7 @@ export class PlayingVoice {
     }
     const frames = link.readInto(this.#bytes, 0, wanted, this.#flushes);
     format.decode(this.#bytes, 0, this.#samples, 0, frames * channels);
+    this.#gain?.scale(this.#samples, frames);
     if (frames > 0) this.#converter.put(this.#samples, frames);
     return frames;
   }

@@ -5,8 +5,12 @@ import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import { close, eventFd } from "../../ffi/libc.ts";
 import { ServerLine, ServerSink, ServerSource } from "../../lib/backend/server.ts";
 import { formatByName } from "../../lib/pcm/format.ts";
+import { FULL_LEVEL, LEVEL_MUTED } from "../../lib/pcm/volume.ts";
 import { LinkState, StreamLink } from "../../lib/server/link.ts";
 import type { Order } from "../../lib/server/orders.ts";
+import { levelOf, volumesOf } from "../../lib/server/pulse_volume.ts";
+import type { ServerStream } from "../../lib/server/server.ts";
+import { StreamGain } from "../../lib/server/stream_gain.ts";
 import { fuzzRandom } from "../random.ts";
 
 const FRAME_BYTES = 6;
@@ -133,4 +137,65 @@ Deno.test("who wants to know that the server is gone gets an error, and no other
     if (onLoss === "go-on") write();
     else assertThrows(write, Error, "the server is gone");
   }
+});
+
+Deno.test("a level moves both ways; what the thread tells of the time before a move does not count", () => {
+  using end = line();
+  const sink = new ServerSink(end.line, "go-on", "medium");
+  const stream = sink.open(PARAMETERS, CLIENT);
+  const link = end.opened();
+  assertEquals([link.level, link.levelMoves, stream.volume!.take()], [undefined, 0, undefined]);
+  const before = link.levelMoves;
+  link.tellLevel(0, before);
+  assertEquals([stream.volume!.take(), stream.volume!.take(), link.level], [0, undefined, 0]);
+  stream.volume!.set(30 | 40 << 8);
+  assertEquals(link.level, 30 | 40 << 8);
+  // The thread has not seen that yet.
+  link.tellLevel(7, before);
+  assertEquals([stream.volume!.take(), link.level], [undefined, 30 | 40 << 8]);
+  link.tellLevel(50 | 60 << 8 | LEVEL_MUTED, link.levelMoves);
+  assertEquals(stream.volume!.take(), 50 | 60 << 8 | LEVEL_MUTED);
+  // Each move is another one, however many there were.
+  for (let i = 0; i < 40_000; i++) {
+    const last = link.levelMoves;
+    stream.volume!.set(1);
+    assert(link.levelMoves !== last && link.levelMoves !== 0 && link.level === 1);
+  }
+  const next = sink.open(PARAMETERS, CLIENT, 5);
+  assertEquals([end.opened().level, next.volume!.take()], [5, undefined]);
+});
+
+Deno.test("PulseAudio's volumes are the same percent as OSS's", () => {
+  for (let percent = 0; percent <= 100; percent++) {
+    const level = percent | (100 - percent) << 8;
+    assertEquals(levelOf(volumesOf(level, 6), false), level);
+    assertEquals(
+      levelOf(volumesOf(percent | percent << 8, 1), true),
+      percent * 0x101 | LEVEL_MUTED,
+    );
+  }
+  assertEquals(volumesOf(100 | 50 << 8, 3), [0x10000, 0x8000, 0x10000]);
+  // Mono is the mean of the gains: 1 and 1/8.
+  assertEquals(volumesOf(100 | 50 << 8, 1), [Math.round(Math.cbrt(9 / 16) * 0x10000)]);
+  assertEquals(levelOf([0x20000, 1], false), 100);
+});
+
+Deno.test("where the server keeps no volume, the level is laid on what is taken from the link", () => {
+  using end = line();
+  new ServerSink(end.line, "go-on", "medium").open({ ...PARAMETERS, channels: 2 }, CLIENT);
+  const link = end.opened();
+  const stream = { link, format: PARAMETERS.format, channels: 2 } as ServerStream;
+  const gain = new StreamGain(stream);
+  const samples = Float64Array.of(0.5, 0.5, 0.5, 0.5, 0.5, 0.5);
+  gain.scale(samples, 2);
+  assertEquals([...samples], [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]);
+  link.moveLevel(50 | 100 << 8);
+  gain.scale(samples, 2);
+  assertEquals([...samples], [0.0625, 0.5, 0.0625, 0.5, 0.5, 0.5]);
+  const bytes = new Uint8Array(Int16Array.of(8000, 8000, 8000, 8000).buffer);
+  gain.apply(bytes, 1);
+  assertEquals([...new Int16Array(bytes.buffer)], [1000, 8000, 8000, 8000]);
+  link.moveLevel(FULL_LEVEL | LEVEL_MUTED);
+  gain.scale(samples, 3);
+  assert(samples.every((sample) => sample === 0));
 });
