@@ -12,7 +12,7 @@ import { Dsp } from "../../lib/oss/dsp.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
 import * as oss from "../../lib/oss/soundcard.ts";
 import * as oss4 from "../../lib/oss/soundcard4.ts";
-import { AFMT_S16_LE, AFMT_S24_LE } from "../../lib/pcm/format.ts";
+import { AFMT_S16_LE, AFMT_S24_LE, AFMT_U8, FORMATS } from "../../lib/pcm/format.ts";
 import { getText, setText } from "../../lib/struct.ts";
 
 const { PCM_ENABLE_INPUT, PCM_ENABLE_OUTPUT } = oss;
@@ -144,6 +144,30 @@ Deno.test("CHANNELS and STEREO move what they can and refuse what makes no sense
   assertEquals(int(dsp, "SNDCTL_DSP_STEREO", 5), 1);
   assertEquals(int(dsp, "SNDCTL_DSP_STEREO", -5), 0);
   assertEquals(int(dsp, "SOUND_PCM_READ_CHANNELS"), 1);
+});
+
+Deno.test("every format, rate and number of channels that GETFMTS and AUDIOINFO tell of is honoured", () => {
+  const dsp = new Bench().open();
+  const formats = int(dsp, "SNDCTL_DSP_GETFMTS");
+  for (const { afmt } of FORMATS) {
+    assert(formats & afmt);
+    assertEquals(int(dsp, "SNDCTL_DSP_SETFMT", afmt), afmt);
+    assertEquals(int(dsp, "SNDCTL_DSP_SETFMT", 0), afmt);
+    for (let channels = 1; channels <= 8; channels++) {
+      assertEquals(int(dsp, "SNDCTL_DSP_CHANNELS", channels), channels);
+    }
+  }
+  // What it has not, it says.
+  for (const afmt of [0x4, 0x200, 0x400, 0x800, 0x20000]) {
+    assertEquals([formats & afmt, int(dsp, "SNDCTL_DSP_SETFMT", afmt)], [0, AFMT_U8]);
+  }
+  for (let rate = 1; rate <= 384_000; rate += rate < 100 ? 1 : 997) {
+    assertEquals(int(dsp, "SNDCTL_DSP_SPEED", rate), rate);
+  }
+  assertEquals(int(dsp, "SNDCTL_DSP_SPEED", 384_000), 384_000);
+  assertEquals(int(dsp, "SNDCTL_DSP_SPEED", 384_001), 384_000);
+  assertEquals(int(dsp, "SNDCTL_DSP_SPEED", 0), 384_000);
+  assertEquals(int(dsp, "SNDCTL_DSP_SPEED", -1), 1);
 });
 
 Deno.test("SOUND_PCM_READ_BITS is the format, as it always was", () => {
