@@ -153,13 +153,13 @@ int main(int argc, char **argv)
   EXPECT(ioctl(fd, GET_CHNORDER, &order) == 0 && order == 0x87654321);
   EXPECT(ioctl(fd, SNDCTL_DSP_MAPOUTBUF, &memory) < 0 && errno == EINVAL);
 
-  /* Half a second, which begins only with the other's. */
+  /* A quarter of a second, which begins only with the other's. */
   for (int i = 0; i < 48000 * 2; i++)
     sound[i] = i % 2 ? 0 : 16384;
   other = open_stereo(argv[1]);
   EXPECT(ioctl(fd, SYNCGROUP, &group) == 0);
   EXPECT(ioctl(other, SYNCGROUP, &group) == 0);
-  EXPECT(write(fd, sound, 9600) == 9600 && write(other, sound, 9600) == 9600);
+  EXPECT(write(fd, sound, 48000) == 48000 && write(other, sound, 48000) == 48000);
   usleep(100000);
   EXPECT(ioctl(fd, CURRENT_OPTR, &count) == 0 && count.samples == 0);
   EXPECT(ioctl(other, CURRENT_OPTR, &count) == 0 && count.samples == 0);
@@ -169,7 +169,7 @@ int main(int argc, char **argv)
   EXPECT(ioctl(other, CURRENT_OPTR, &count) == 0 && count.samples >= 900);
   EXPECT(ioctl(fd, GETOPEAKS, peaks) == 0 && peaks[0] == 16384 && peaks[1] == 0);
   EXPECT(ioctl(fd, SNDCTL_DSP_SYNC, 0) == 0);
-  EXPECT(ioctl(fd, CURRENT_OPTR, &count) == 0 && count.samples == 2400);
+  EXPECT(ioctl(fd, CURRENT_OPTR, &count) == 0 && count.samples == 12000);
   EXPECT(ioctl(fd, HALT_OUTPUT, 0) == 0);
   EXPECT(ioctl(fd, CURRENT_OPTR, &count) == 0 && count.samples == 0);
 
