@@ -8,7 +8,7 @@ import type { Sink } from "../backend/sink.ts";
 import type { Source } from "../backend/source.ts";
 import { type DeviceHost, DspDevice } from "../device/dsp.ts";
 import { MixerDevice } from "../device/mixer.ts";
-import type { CharacterDevice } from "../fuse/session.ts";
+import type { CharacterDevice } from "../fuse/device.ts";
 import type { AudioInfo, CardInfo, Cards, MixerInfo } from "../oss/cards.ts";
 import { Mixer } from "../oss/mixer.ts";
 import { formatByName } from "../pcm/format.ts";

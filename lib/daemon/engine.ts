@@ -13,7 +13,7 @@ import { createCharacterDevice } from "../fuse/cuse.ts";
 import { Directory } from "../fuse/directory.ts";
 import { mountDirectory, unmountDirectory } from "../fuse/mount.ts";
 import type { Device } from "../fuse/device.ts";
-import type { CharacterDevice } from "../fuse/session.ts";
+import type { CharacterDevice } from "../fuse/device.ts";
 import { Card, type CardHost } from "./card.ts";
 import { EpollLoop } from "./epoll_loop.ts";
 import type { Loop } from "./loop.ts";
@@ -101,7 +101,7 @@ export class Engine {
     let folder = "/dev";
     if (frontend === "fuse") {
       folder = directory;
-      const files = new Directory(this.#devices.map(({ device }) => device));
+      const files = new Directory(this.#devices);
       const channel = mountDirectory(directory, files, warn);
       this.#mounted = true;
       this.#serve(channel, (nodeid) => files.device(nodeid));

@@ -2,7 +2,7 @@
 
 import { O_NONBLOCK, O_RDWR, open, poll, POLLIN } from "../../ffi/libc.ts";
 import { Channel } from "./channel.ts";
-import type { CharacterDevice } from "./session.ts";
+import type { CharacterDevice } from "./device.ts";
 
 /** Where the kernel takes requests for new character devices. */
 export const CUSE_PATH = "/dev/cuse";

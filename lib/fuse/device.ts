@@ -31,6 +31,14 @@ export interface Device {
   open(session: Session, nodeid: number, caller: Caller, flags: number): OpenFile | number;
 }
 
+/** A device with its numbers. */
+export interface CharacterDevice {
+  readonly device: Device;
+  /** Major 0 lets the kernel's CUSE choose. */
+  readonly major: number;
+  readonly minor: number;
+}
+
 /**
  * An open device file. Each method answers its request, known by `unique`, through one of the
  * session's reply methods, or parks it with `Session.park` and answers it later.

@@ -1,11 +1,15 @@
 // The mounted directory of the fuse front end: a flat list of device files. Each LOOKUP of a name
 // hands out a new node, so that each open has an inode, and so a page cache, of its own.
+//
+// They are regular files, for the kernel would open a character device's driver itself. But who only
+// looks is told that they are character devices, as SDL 2 and others want it before they open them.
 
 import { EACCES, ENOENT, ENOTDIR } from "../../ffi/libc.ts";
 import { setU64 } from "../struct.ts";
 import { Attr, AttrOut, Dirent, EntryOut, FUSE_ROOT_ID } from "./abi.ts";
-import type { Device } from "./device.ts";
+import type { CharacterDevice, Device } from "./device.ts";
 
+const S_IFCHR = 0o020000;
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 // Writes within the size may run in parallel, and no write(2) is longer than this.
@@ -19,6 +23,8 @@ const DT_REG = 8;
 
 interface Node {
   readonly device: Device;
+  /** The number of the character device that it seems to be; undefined for a regular file. */
+  readonly rdev: number | undefined;
   /** The inode number that programs see: the same for each node of one device. */
   readonly inode: number;
   /** References that the kernel holds; FORGET takes them back. */
@@ -27,7 +33,7 @@ interface Node {
 
 /** A directory of devices and the nodes that the kernel knows of it. */
 export class Directory {
-  readonly #devices: readonly Device[];
+  readonly #devices: readonly CharacterDevice[];
   readonly #names = new Map<string, number>();
   readonly #nodes = new Map<number, Node>();
   readonly #encoder = new TextEncoder();
@@ -35,9 +41,9 @@ export class Directory {
   readonly #createdSeconds = Math.floor(Date.now() / 1000);
   #nextNode = FUSE_ROOT_ID + 1;
 
-  constructor(devices: readonly Device[]) {
+  constructor(devices: readonly CharacterDevice[]) {
     this.#devices = devices;
-    devices.forEach((device, i) => this.#names.set(device.name, i));
+    devices.forEach(({ device }, i) => this.#names.set(device.name, i));
   }
 
   /** How many nodes the kernel holds a reference to, the root not counted. */
@@ -48,15 +54,18 @@ export class Directory {
   /**
    * A new node for a name in the directory `parent`.
    *
+   * @param looks whether it is only for the file's attributes, and never opened
    * @param create whether a name that is not there is a refused creation, not a missing file
    * @returns the node id, or -errno
    */
-  lookup(parent: number, name: string, create = false): number {
+  lookup(parent: number, name: string, looks: boolean, create = false): number {
     if (parent !== FUSE_ROOT_ID) return -ENOTDIR;
     const index = this.#names.get(name);
     if (index === undefined) return create ? -EACCES : -ENOENT;
     const nodeid = this.#nextNode++;
-    this.#nodes.set(nodeid, { device: this.#devices[index], inode: inodeOf(index), lookups: 1 });
+    const { device, major, minor } = this.#devices[index];
+    const rdev = looks ? rdevOf(major, minor) : undefined;
+    this.#nodes.set(nodeid, { device, rdev, inode: inodeOf(index), lookups: 1 });
     return nodeid;
   }
 
@@ -101,8 +110,10 @@ export class Directory {
     setU64(view, at + Attr.atime, this.#createdSeconds);
     setU64(view, at + Attr.mtime, this.#createdSeconds);
     setU64(view, at + Attr.ctime, this.#createdSeconds);
-    const mode = node ? S_IFREG | (node.device.mode ?? 0o666) : S_IFDIR | 0o755;
+    const type = node?.rdev === undefined ? S_IFREG : S_IFCHR;
+    const mode = node ? type | (node.device.mode ?? 0o666) : S_IFDIR | 0o755;
     view.setUint32(at + Attr.mode, mode, true);
+    view.setUint32(at + Attr.rdev, node?.rdev ?? 0, true);
     // In a user namespace there may be no other user, and nobody may write to a file of none.
     view.setUint32(at + Attr.uid, this.#owner.uid, true);
     view.setUint32(at + Attr.gid, this.#owner.gid, true);
@@ -140,6 +151,11 @@ export class Directory {
     }
     return used;
   }
+}
+
+/** A device number as the kernel's new_encode_dev has it. */
+function rdevOf(major: number, minor: number): number {
+  return minor & 0xff | major << 8 | (minor & ~0xff) << 12;
 }
 
 function inodeOf(index: number): number {

@@ -6,8 +6,9 @@
 import { EINVAL, EIO, ENODEV, ENOENT, ENOSYS, EPROTO } from "../../ffi/libc.ts";
 import { getU64, setU64 } from "../struct.ts";
 import * as abi from "./abi.ts";
-import type { Device, OpenFile, Retriever } from "./device.ts";
+import type { CharacterDevice, OpenFile, Retriever } from "./device.ts";
 import type { Directory } from "./directory.ts";
+import { onlyLooks } from "./looking.ts";
 import type { Watcher } from "./watcher.ts";
 
 const { Opcode, InHeader, OutHeader } = abi;
@@ -65,14 +66,6 @@ const UNANSWERED: ReadonlySet<number> = new Set([
   Opcode.INTERRUPT,
   Opcode.NOTIFY_REPLY,
 ]);
-
-/** A character device to be made through /dev/cuse. */
-export interface CharacterDevice {
-  readonly device: Device;
-  /** Device numbers; major 0 lets the kernel choose. */
-  readonly major: number;
-  readonly minor: number;
-}
 
 /** What a session serves: a mounted directory of devices, or one character device. */
 export type Serving = { readonly directory: Directory } | CharacterDevice;
@@ -326,7 +319,8 @@ export class Session {
     const nodeid = getU64(view, InHeader.nodeid);
     switch (opcode) {
       case Opcode.LOOKUP: {
-        const child = directory.lookup(nodeid, nameAt(bytes, body, length));
+        const looks = onlyLooks(this.#caller.pid);
+        const child = directory.lookup(nodeid, nameAt(bytes, body, length), looks);
         if (child < 0) return this.replyError(unique, -child);
         directory.writeEntry(child, this.#outView, BODY);
         return this.#reply(unique, abi.EntryOut.$size);
@@ -334,7 +328,7 @@ export class Session {
       case Opcode.CREATE: {
         // The kernel sends this only for names that its LOOKUP did not find.
         const name = nameAt(bytes, body + abi.CreateIn.$size, length);
-        const child = directory.lookup(nodeid, name, true);
+        const child = directory.lookup(nodeid, name, false, true);
         if (child < 0) return this.replyError(unique, -child);
         const fh = this.#openFile(unique, child, view.getUint32(body + abi.CreateIn.flags, true));
         if (fh === 0) return directory.forget(child, 1);

@@ -317,7 +317,7 @@ export async function record(
     name: "stepped",
     open: (session, nodeid) => new SteppedFile(session, nodeid, loop, random, events, steps),
   };
-  const channel = mountDirectory(folder, new Directory([device]), warn);
+  const channel = mountDirectory(folder, new Directory([{ device, major: 14, minor: 3 }]), warn);
   const { fd, buffer } = channel;
   channel.write = (fd, answer, length) => loop.write(fd, answer, length);
   channel.writeAside = loop.writeAside;

@@ -117,12 +117,15 @@ Deno.test({
       true < /dev/mixer || echo "no mixer"
       echo nothing > /dev/null; test -e /dev/stdout -a -c /dev/tty -a -w /dev/shm || echo "not all"
       cd /dev; ls dsp adsp audio dspW mixer sndstat
+      stat -L -c "%F %t:%T" dsp mixer
+      for i in $(seq 10); do test -c dsp || echo "not a device"; true > dsp; done
     `;
     const seen = async (id: number, by: readonly string[], env: Record<string, string>) => {
       await using run = Run.ossp(["--", "sh", "-c", devices], { by, env });
       assertEquals([await run.end(), run.stdout, run.stderr], [
         0,
-        `${id}\n${id}\nadsp\naudio\ndsp\ndspW\nmixer\nsndstat\n`,
+        `${id}\n${id}\nadsp\naudio\ndsp\ndspW\nmixer\nsndstat\n` +
+        "character special file e:3\ncharacter special file e:0\n",
         "",
       ]);
       assertEquals(scratch.mounts(), []);

@@ -165,7 +165,8 @@ class Kernel {
     this.dsp = new DspDevice("dsp", host);
     let serving: Serving;
     if (frontend === "fuse") {
-      this.directory = new Directory([this.dsp, new MixerDevice("mixer", mixer, cards)]);
+      const devices = [this.dsp, new MixerDevice("mixer", mixer, cards)];
+      this.directory = new Directory(devices.map((device) => ({ device, major: 14, minor: 3 })));
       serving = { directory: this.directory };
     } else serving = { device: this.dsp, major: 14, minor: 3 };
     this.session = new Session(serving, {

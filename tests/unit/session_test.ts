@@ -21,7 +21,7 @@ function harness(file: Partial<OpenFile> = {}) {
   const answers: Answer[] = [];
   const warnings: string[] = [];
   const device: Device = { name: "dsp", open: () => file as OpenFile };
-  const directory = new Directory([device]);
+  const directory = new Directory([{ device, major: 14, minor: 3 }]);
   const session = new Session({ directory }, {
     send(buffer, length) {
       const copy = new DataView(buffer.slice(0, length).buffer);
