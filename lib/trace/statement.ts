@@ -14,10 +14,11 @@ import {
   POLLRDNORM,
   POLLWRNORM,
 } from "../../ffi/libc.ts";
+import { getField, setField } from "../script/layout.ts";
 import { type Row, rowOf, shortName } from "../script/names.ts";
 import type { Action, Content, Expectation, Mode, PollEvents } from "../script/statement.ts";
 import { quote } from "../script/words.ts";
-import type { FieldType, StructDescription } from "../struct.ts";
+import type { StructDescription } from "../struct.ts";
 import type { Request, TracedCall, TracedFile, TracedStream, Transfer } from "./traced_call.ts";
 
 /** How calls are put down. */
@@ -150,24 +151,29 @@ function pollWord(events: number): PollEvents | "-" {
   return input ? "in" : output ? "out" : "-";
 }
 
+// What depends on who has asked, and on all that was before.
+const OF_THE_MOMENT = /counter$|^(?:timestamp|pid|cmd)$/;
+
+type Ioctl = Extract<Request, { kind: "ioctl" }>;
+
 const IOC_WRITE = 1 << 30;
 const IOC_READ = 1 << 31;
 
 function writeIoctl(
-  { result, stream, file }: TracedCall,
-  { command, input, output }: Extract<Request, { kind: "ioctl" }>,
+  { result, stream }: TracedCall,
+  request: Ioctl,
   { ranges }: Style,
 ): Written {
+  const { command, input, output } = request;
   const failed = outcome(result);
   const row = rowOf(command);
-  const named = row && namedAction(row, command, input);
+  const named = row && namedAction(row, request);
   if (!row || !named) {
     const number = `0x${(command >>> 0).toString(16).toUpperCase().padStart(8, "0")}`;
-    const known = row ? `${row.name} of ${file.command}` : undefined;
     return {
       action: { do: "ioctl", command: number, bytes: input.toHex() },
       expected: failed,
-      comment: known,
+      comment: row && [row.name, row.variant].filter((word) => word !== undefined).join(", "),
     };
   }
   if (failed || (command & IOC_READ) === 0 || row.argument === "none") {
@@ -185,15 +191,21 @@ function writeIoctl(
   }
   if (output.length < row.argument.$size) return { action: named };
   const fields: Record<string, string> = {};
-  for (const [field, value] of fieldsOf(row.argument, output)) {
-    if (typeof value === "string") fields[field] = quote(value);
+  const view = new DataView(output.buffer, output.byteOffset, output.length);
+  for (const [field, value] of fieldsOf(row.argument, view)) {
+    if (/^(?:filler|unused)/.test(field)) continue;
+    if (ranges && OF_THE_MOMENT.test(field)) fields[field] = "*";
+    else if (typeof value === "string") fields[field] = pattern(value);
     else fields[field] = near(field, value, String(value));
   }
   return { action: named, expected: { fields } };
 }
 
 /** The statement of a call that the table has; undefined where its argument cannot be said. */
-function namedAction(row: Row, command: number, input: Uint8Array): Action | undefined {
+function namedAction(
+  row: Row,
+  { command, input, output }: Ioctl,
+): Action | undefined {
   const name = shortName(row);
   if (row.variant !== undefined) return undefined;
   if ((command & IOC_WRITE) === 0 || row.argument === "none") return { do: "call", name };
@@ -205,50 +217,41 @@ function namedAction(row: Row, command: number, input: Uint8Array): Action | und
     if (value === 0 && name.startsWith("GET")) return { do: "call", name };
     return { do: "call", name, value: intText(value, row) };
   }
-  return undefined;
+  if (input.length !== row.argument.$size) return undefined;
+  const fields: Record<string, string> = {};
+  const said = new DataView(new ArrayBuffer(input.length));
+  for (const [field, value] of fieldsOf(row.argument, view)) {
+    if (value === 0 || value === "" || (typeof value === "string" && !isPlain(value))) continue;
+    setField(row.argument, said, field, value);
+    fields[field] = typeof value === "string" ? quote(value) : String(value);
+  }
+  // What cannot be said must not matter: the call has put something else in its place.
+  const isSaid = input.every((byte, i) =>
+    byte === said.getUint8(i) || (i < output.length && byte !== output[i])
+  );
+  return isSaid ? { do: "call", name, fields } : undefined;
 }
 
-/** The ints and the text of a struct, by field; what is for later versions is not among them. */
+/** The ints and the text of a struct, by field. */
 function* fieldsOf(
-  { $fields, $types, ...struct }: StructDescription,
-  bytes: Uint8Array,
+  struct: StructDescription,
+  view: DataView,
 ): Generator<[string, number | string]> {
-  const offsets = struct as unknown as Readonly<Record<string, number>>;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (const [i, field] of $fields.entries()) {
-    const value = fieldValue(view, offsets[field], $types[i]);
-    if (value !== undefined && !/^(?:filler|fillers|unused|dummy)\d*$/.test(field)) {
-      yield [field, value];
-    }
+  for (const [i, field] of struct.$fields.entries()) {
+    if (typeof struct.$types[i] === "object") continue;
+    const value = getField(struct, view, field);
+    if (typeof value === "string" || Number.isSafeInteger(value)) yield [field, value];
   }
 }
 
-const READERS: Readonly<Record<string, (view: DataView, at: number) => number>> = {
-  u8: (view, at) => view.getUint8(at),
-  i16: (view, at) => view.getInt16(at, true),
-  u16: (view, at) => view.getUint16(at, true),
-  u32: (view, at) => view.getUint32(at, true),
-  i32: (view, at) => view.getInt32(at, true),
-  u64: (view, at) => Number(view.getBigUint64(at, true)),
-  i64: (view, at) => Number(view.getBigInt64(at, true)),
-  long: (view, at) => Number(view.getBigInt64(at, true)),
-};
-
-function fieldValue(view: DataView, at: number, type: FieldType): number | string | undefined {
-  if (typeof type === "number") return textAt(view, at, type);
-  if (typeof type !== "string") return undefined;
-  const value = READERS[type]?.(view, at);
-  return value !== undefined && Number.isSafeInteger(value) ? value : undefined;
+/** Whether a line can hold a text, which stands for nothing else. */
+function isPlain(text: string): boolean {
+  return /^[ !#-)+-~]*$/.test(text);
 }
 
-/** Text up to its NUL; what cannot be printed becomes a star, which stands for anything. */
-function textAt(view: DataView, at: number, length: number): string {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, length);
-  const end = bytes.indexOf(0);
-  return Array.from(
-    end < 0 ? bytes : bytes.subarray(0, end),
-    (byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "*",
-  ).join("");
+/** A text to be compared with: a star stands for all from what a line cannot hold on. */
+function pattern(text: string): string {
+  return quote(text.replace(/[^ -)+-~].*/s, "*"));
 }
 
 /** A value that depends on the time, as a range. */
