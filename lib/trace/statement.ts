@@ -14,6 +14,8 @@ import {
   POLLRDNORM,
   POLLWRNORM,
 } from "../../ffi/libc.ts";
+import { INFO_ROWS } from "../oss/info_calls.ts";
+import { MIXER_EXTENSION_ROWS } from "../oss/mixer_extension_calls.ts";
 import { getField, setField } from "../script/layout.ts";
 import { type Row, rowOf, shortName } from "../script/names.ts";
 import type { Action, Content, Expectation, Mode, PollEvents } from "../script/statement.ts";
@@ -154,6 +156,12 @@ function pollWord(events: number): PollEvents | "-" {
 // What depends on who has asked, and on all that was before.
 const OF_THE_MOMENT = /counter$|^(?:timestamp|pid|cmd)$/;
 
+// What a machine has is not what another one has.
+const OF_THE_MACHINE = new Set(
+  [...INFO_ROWS, ...MIXER_EXTENSION_ROWS.filter(({ name }) => name === "SNDCTL_MIXERINFO")]
+    .map(({ command }) => command),
+);
+
 type Ioctl = Extract<Request, { kind: "ioctl" }>;
 
 const IOC_WRITE = 1 << 30;
@@ -176,7 +184,8 @@ function writeIoctl(
       comment: row && [row.name, row.variant].filter((word) => word !== undefined).join(", "),
     };
   }
-  if (failed || (command & IOC_READ) === 0 || row.argument === "none") {
+  const isAsked = (command & IOC_READ) !== 0 && !(ranges && OF_THE_MACHINE.has(command));
+  if (failed || !isAsked || row.argument === "none") {
     return { action: named, expected: failed };
   }
   const near = (field: string, value: number, text: string) =>

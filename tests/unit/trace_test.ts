@@ -27,7 +27,7 @@ import { Transcript } from "../../lib/trace/transcript.ts";
 import { fuzzCount, fuzzRandom, type Random } from "../random.ts";
 import { parseTranscript, recordsOf } from "./traced.ts";
 
-const CALLS = 20_000;
+const CALLS = 8_000;
 
 Deno.test("records come out as they went in, and what does not fit is refused", () => {
   const random = fuzzRandom();
@@ -421,7 +421,7 @@ function assertSays({ action, expected }: Statement, call: TracedCall): void {
     if (typeof type === "number") {
       const text = new TextDecoder("latin1").decode(request.output.subarray(at, at + type));
       assert(matches(wanted, text.replace(/\0.*$/s, ""), NO_SCOPE), `${field}: ${wanted}`);
-      assert(unquote(wanted) !== undefined);
+      assert(wanted === "*" || unquote(wanted) !== undefined);
     } else if (type === "i32") {
       const value = new DataView(request.output.buffer).getInt32(at, true);
       assert(matches(wanted, value, NO_SCOPE), `${field}: ${value} for ${wanted}`);
