@@ -102,6 +102,7 @@ export interface Program {
 /** Debian's package of each executable that the tests run. */
 const PACKAGES: Readonly<Record<string, string>> = {
   aucat: "sndio-tools",
+  aumix: "aumix",
   cat: "coreutils",
   cc: "gcc",
   dd: "coreutils",
