@@ -63,6 +63,7 @@ export class ControlDevice implements Device, Scheduled {
     const file = new ControlFile(session, pid, parentOf(pid), this);
     this.#files.push(file);
     this.clock.enter(pid);
+    this.schedule.update(this);
     return file;
   }
 

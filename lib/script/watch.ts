@@ -65,6 +65,9 @@ export class Watch {
   }
 }
 
+// A machine that is busy takes long to bring a device up.
+const START_LIMIT_MS = 120_000;
+
 /** One process that runs tests, perhaps under others. */
 class Process {
   /** Whether it has begun with a test. */
@@ -90,9 +93,9 @@ class Process {
       .pipeThrough(new TextLineStream());
     this.#rewind();
     for await (const line of lines) {
-      this.#rewind();
       const message = JSON.parse(line) as Message;
       if (message.type === "begin") this.began = true;
+      this.#rewind();
       if (message.type === "here" || message.type === "child") this.#family.push(message.pid);
       yield message;
     }
@@ -106,7 +109,7 @@ class Process {
       // The children first: one that is left would hold our end of the pipe.
       for (const pid of this.#family.toReversed()) kill(pid);
       if (!this.began) kill(this.#child.pid);
-    }, this.#limitMs);
+    }, this.began ? this.#limitMs : Math.max(this.#limitMs, START_LIMIT_MS));
   }
 
   async ended(): Promise<{ code: number; hung: boolean }> {

@@ -153,8 +153,8 @@ export class Run implements AsyncDisposable {
    * Its exit status, 128 and the signal's number if a signal ended it, when all that it started has
    * closed its output too.
    */
-  async end(): Promise<number> {
-    const timer = setTimeout(() => this.#killFamily(), PATIENCE_MS);
+  async end(limitMs = PATIENCE_MS): Promise<number> {
+    const timer = setTimeout(() => this.#killFamily(), limitMs);
     await this.#pumped;
     const { code } = await this.#child.status;
     clearTimeout(timer);

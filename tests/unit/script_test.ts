@@ -7,6 +7,7 @@ import { matches } from "../../lib/script/matcher.ts";
 import { allRows, rowNamed, shortName } from "../../lib/script/names.ts";
 import { parseScript } from "../../lib/script/parser.ts";
 import { printTest } from "../../lib/script/printer.ts";
+import type { Statement } from "../../lib/script/statement.ts";
 import { ScriptError } from "../../lib/script/words.ts";
 
 const EVERYTHING = `test every statement
@@ -178,4 +179,30 @@ Deno.test("every call has a short name, which is its own", () => {
   }
   assertEquals(shortName(rowNamed("SNDCTL_DSP_SPEED")), "SPEED");
   assertEquals(rowNamed("READ_PCM").name, "SOUND_MIXER_READ_PCM");
+});
+
+Deno.test("each call of the tables is made by a script of the suite", () => {
+  const folder = new URL("../scripts/", import.meta.url);
+  const scripts = Array.from(Deno.readDirSync(folder)).filter(({ name }) => name.endsWith(".oss"));
+  const made = new Set<number>();
+  const visit = (statements: readonly Statement[]) => {
+    for (const { action } of statements) {
+      if (action.do === "fork") visit(action.body);
+      if (action.do === "call") made.add(rowNamed(action.name).command);
+      if (action.do === "ioctl") made.add(Number(action.command));
+    }
+  };
+  const names: string[] = [];
+  for (const { name } of scripts) {
+    const { tests } = parseScript(Deno.readTextFileSync(new URL(name, folder)), name);
+    for (const test of tests) visit(test.body);
+    names.push(...tests.map(({ name }) => name));
+  }
+  const missing = allRows().filter(({ command, variant }) => !made.has(command) && !variant);
+  assertEquals(missing.map(({ name }) => name), []);
+  assertEquals(
+    names.filter((name, i) => names.indexOf(name) !== i),
+    [],
+    "names that are not unique",
+  );
 });
