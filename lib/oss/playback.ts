@@ -353,7 +353,7 @@ export class Playback {
   peaks(): Float64Array {
     const { format, channels } = this.#parameters;
     const peaks = new Float64Array(channels);
-    if (this.#running) this.#move();
+    if (this.#running) this.#move(); // which may be its end
     if (this.#running) raisePeaks(peaks, format, channels, this.#scratch, this.#movedBytes);
     return peaks;
   }
