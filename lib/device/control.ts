@@ -7,6 +7,7 @@ import type { Caller, Device, OpenFile } from "../fuse/device.ts";
 import type { Session } from "../fuse/session.ts";
 import { IOW, IOWR } from "../oss/soundcard.ts";
 import { struct } from "../struct.ts";
+import { PlainFile } from "./plain_file.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
 
@@ -131,10 +132,9 @@ export class ControlDevice implements Device, Scheduled {
 }
 
 /** One process's open of it. */
-class ControlFile implements OpenFile {
+class ControlFile extends PlainFile {
   /** When it is to be woken; Infinity for not by the time. */
   dueMs = Infinity;
-  readonly #session: Session;
   readonly #device: ControlDevice;
   /** The call that waits, 0 for none. */
   #waiting = 0;
@@ -149,12 +149,12 @@ class ControlFile implements OpenFile {
     readonly parent: number,
     device: ControlDevice,
   ) {
-    this.#session = session;
+    super(session);
     this.#device = device;
   }
 
-  ioctl(unique: number, command: number, _inSize: number, outSize: number): void {
-    const { argument } = this.#session;
+  override ioctl(unique: number, command: number, _inSize: number, outSize: number): void {
+    const { argument } = this.session;
     const device = this.#device;
     const timeMs = argument.getFloat64(0, true);
     switch (command) {
@@ -176,24 +176,24 @@ class ControlFile implements OpenFile {
       case CONTROL_FAULT: {
         const value = argument.getFloat64(FaultArgument.value, true);
         if (!device.fault(argument.getUint32(FaultArgument.kind, true), value)) {
-          return this.#session.replyError(unique, EINVAL);
+          return this.session.replyError(unique, EINVAL);
         }
-        return this.#session.replyIoctl(unique, 0, outSize);
+        return this.session.replyIoctl(unique, 0, outSize);
       }
       default:
-        return this.#session.replyError(unique, ENOTTY);
+        return this.session.replyError(unique, ENOTTY);
     }
   }
 
   #wait(unique: number): void {
     this.#waiting = unique;
-    this.#session.park(unique, this);
+    this.session.park(unique, this);
     this.#device.schedule.update(this.#device);
   }
 
   #answer(unique: number, outSize: number): void {
-    this.#session.argument.setFloat64(0, this.#device.clock.now(), true);
-    this.#session.replyIoctl(unique, 0, outSize);
+    this.session.argument.setFloat64(0, this.#device.clock.now(), true);
+    this.session.replyIoctl(unique, 0, outSize);
   }
 
   /** Its time has come. */
@@ -201,7 +201,7 @@ class ControlFile implements OpenFile {
     this.dueMs = Infinity;
     if (this.#waiting !== 0) return this.#finish();
     this.#rings = true;
-    if (this.#pollHandle !== undefined) this.#session.notifyPoll(this.#pollHandle);
+    if (this.#pollHandle !== undefined) this.session.notifyPoll(this.#pollHandle);
     this.#pollHandle = undefined;
   }
 
@@ -217,46 +217,23 @@ class ControlFile implements OpenFile {
     if (this.#joins && !this.#device.hasChildren(this.pid)) this.#finish();
   }
 
-  poll(unique: number, events: number, kh: number, notify: boolean): void {
+  override poll(unique: number, events: number, kh: number, notify: boolean): void {
     const ready = this.#rings ? POLLIN : 0;
     if (notify) this.#pollHandle = kh;
-    this.#session.replyPoll(unique, ready & events);
+    this.session.replyPoll(unique, ready & events);
   }
 
-  interrupt(unique: number): void {
+  override interrupt(unique: number): void {
     if (unique !== this.#waiting) return;
     this.#waiting = 0;
     this.#joins = false;
     this.dueMs = Infinity;
-    this.#session.replyError(unique, EINTR);
+    this.session.replyError(unique, EINTR);
   }
 
-  read(unique: number): void {
-    this.#session.replyError(unique, EINVAL);
-  }
-
-  fill(unique: number): void {
-    this.#session.replyError(unique, EINVAL);
-  }
-
-  /** There is nothing to map. */
-  absorb(): void {}
-
-  write(unique: number): void {
-    this.#session.replyError(unique, EINVAL);
-  }
-
-  flush(unique: number): void {
-    this.#session.replyEmpty(unique);
-  }
-
-  fsync(unique: number): void {
-    this.#session.replyEmpty(unique);
-  }
-
-  release(unique: number): void {
+  override release(unique: number): void {
     this.#device.close(this);
-    this.#session.replyEmpty(unique);
+    this.session.replyEmpty(unique);
   }
 }
 

@@ -1,7 +1,7 @@
 // An open device file of which nobody ever waits for anything, and which refuses what its kind does
 // not say otherwise.
 
-import { EINVAL } from "../../ffi/libc.ts";
+import { EINVAL, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../ffi/libc.ts";
 import type { OpenFile } from "../fuse/device.ts";
 import type { Session } from "../fuse/session.ts";
 
@@ -26,8 +26,9 @@ export abstract class PlainFile implements OpenFile {
     this.session.replyError(unique, EINVAL);
   }
 
-  poll(unique: number, _events: number): void {
-    this.session.replyPoll(unique, 0);
+  /** As the kernel's of a device that nobody waits for: nobody has to. */
+  poll(unique: number, events: number, _kh: number, _notify: boolean): void {
+    this.session.replyPoll(unique, events & (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM));
   }
 
   flush(unique: number): void {
@@ -43,5 +44,5 @@ export abstract class PlainFile implements OpenFile {
   }
 
   /** Nothing is ever parked here. */
-  interrupt(): void {}
+  interrupt(_unique: number): void {}
 }

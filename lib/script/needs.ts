@@ -59,7 +59,8 @@ export class Needs {
       case "loop":
         return canOpen("loop0", O_WRONLY) && canOpen("loop1", O_RDONLY);
       case "oss4":
-        return this.#with("mixer", O_RDWR, answersSysinfo);
+        // The kernel's mixer takes SYSINFO for a level, its dsp does not.
+        return this.#with("dsp", O_WRONLY, answersSysinfo);
     }
   }
 
