@@ -6,7 +6,7 @@ import { pulseLibrary } from "../../ffi/pulse.ts";
 import { sampleRate } from "../../ffi/samplerate.ts";
 import { sndio } from "../../ffi/sndio.ts";
 import { OpenerThread } from "../daemon/opener_thread.ts";
-import type { Candidate } from "../server/auto.ts";
+import { probeAside } from "../daemon/probe_thread.ts";
 import { EX_UNAVAILABLE } from "./failure.ts";
 import { cuse, fuse, mapping, namespaces, type Need, utility } from "./needs.ts";
 import { helpText, parseOptions, type Subcommand } from "./options.ts";
@@ -31,6 +31,9 @@ const LIBRARIES: Readonly<Record<string, () => void>> = {
   },
 };
 
+// How long a server has to answer whose library would wait longer.
+const ANSWER_MS = 1000;
+
 async function run(args: string[]): Promise<number> {
   const parsed = parseOptions(DOCTOR, args);
   if (parsed.values.help) {
@@ -42,24 +45,25 @@ async function run(args: string[]): Promise<number> {
   for (const need of [...devices, mapping(), ...utilities]) tellNeed(need);
   if (utilities[0].refusal === undefined) tellNeed(namespaces());
   for (const [name, load] of Object.entries(LIBRARIES)) tell(name, refusalOf(load));
-  // Other subcommands do not load all the servers.
-  const { CANDIDATES } = await import("../server/auto.ts");
-  const served = tellServers(CANDIDATES);
+  const served = await tellServers();
   const ready = served && devices.some(({ refusal }) => refusal === undefined);
   return ready ? 0 : EX_UNAVAILABLE;
 }
 
 /** Says of each server whether it can be used now; returns whether one can. */
-function tellServers(candidates: readonly Candidate[]): boolean {
+async function tellServers(): Promise<boolean> {
+  // Other subcommands do not load the servers.
+  const { probe: probePulse } = await import("../server/pulse.ts");
+  const { probe: probeSndio } = await import("../server/sndio.ts");
   const opener = new OpenerThread();
-  let served = false;
-  for (const { kind, probe } of candidates) {
-    const refusal = probe("", opener.line);
-    tell(`--sink ${kind}`, refusal);
-    served ||= refusal === undefined;
-  }
+  const aside = (["jack", "alsa"] as const).map((kind) => probeAside(kind, ANSWER_MS));
+  const pulse = probePulse("");
+  const sndio = probeSndio("", opener.line);
+  const [jack, alsa] = await Promise.all(aside);
   opener.end();
-  return served;
+  const refusals = { pulse, jack, alsa, sndio };
+  for (const [kind, refusal] of Object.entries(refusals)) tell(`--sink ${kind}`, refusal);
+  return Object.values(refusals).includes(undefined);
 }
 
 function refusalOf(load: () => void): string | undefined {

@@ -14,11 +14,21 @@ export interface EngineStart {
   readonly port: MessagePort;
 }
 
+/** What a thread is started with that looks whether a server can be used. */
+export interface ProbeStart {
+  readonly probe: "jack" | "alsa";
+}
+
+/** What it says: that it asks the library now; then one line that says why not, undefined if it can. */
+export type ProbeAnswer = "asked" | { readonly refusal: string | undefined };
+
 const scope = globalThis as unknown as {
   onmessage: (
-    event: MessageEvent<EngineStart | ServerThreadStart | OpenerLine | RequestLine>,
+    event: MessageEvent<
+      EngineStart | ServerThreadStart | OpenerLine | RequestLine | ProbeStart
+    >,
   ) => void;
-  postMessage(event: EngineEvent, moved?: Transferable[]): void;
+  postMessage(event: EngineEvent | ProbeAnswer, moved?: Transferable[]): void;
   close(): void;
 };
 
@@ -49,10 +59,19 @@ async function runServer(start: ServerThreadStart): Promise<void> {
   tell({ type: "stopped" });
 }
 
+async function runProbe({ probe: kind }: ProbeStart): Promise<void> {
+  const { probe } = kind === "jack"
+    ? await import("../server/jack.ts")
+    : await import("../server/alsa.ts");
+  scope.postMessage("asked");
+  scope.postMessage({ refusal: probe("") });
+}
+
 scope.onmessage = async ({ data }) => {
   if ("serves" in data) return (await import("../server/jack_requests.ts")).serveRequests(data);
   if ("answerFd" in data) return (await import("../server/sndio_opener.ts")).serveOpenings(data);
-  if ("config" in data) await runEngine(data);
+  if ("probe" in data) await runProbe(data);
+  else if ("config" in data) await runEngine(data);
   else await runServer(data);
   scope.close();
 };

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openSource } from "../../lib/backend/open.ts";
 import type { PcmParameters } from "../../lib/backend/sink.ts";
-import { parseSource } from "../../lib/backend/spec.ts";
+import { parseSink, parseSource } from "../../lib/backend/spec.ts";
 import type { ClockKind } from "../../lib/pcm/clock.ts";
 import { formatByName } from "../../lib/pcm/format.ts";
 import { wavHeader, wavSizes } from "../../lib/pcm/wav.ts";
@@ -62,6 +62,10 @@ Deno.test("what --source says", () => {
   assertEquals(parseSource("tone:440.5"), { kind: "tone", path: "", frequencyHz: 440.5 });
   assertEquals(parseSource("wav:a:b.wav"), { kind: "wav", path: "a:b.wav", frequencyHz: 0 });
   assertEquals(parseSource("wav-once:x").kind, "wav-once");
+  assertEquals(parseSource("auto").server, { kind: "auto", name: "" });
+  for (const parse of [parseSink, parseSource]) {
+    assertThrows(() => parse("auto:pulse"), Error, '"auto:pulse": one of auto, pulse[:SERVER]');
+  }
   assertEquals(
     openSource({ ...parseSource("none"), clock: "real", onLoss: "go-on", resample: "medium" }),
     undefined,
