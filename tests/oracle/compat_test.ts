@@ -6,7 +6,7 @@ import { Scratch } from "../programs.ts";
 import { compile } from "../compile.ts";
 import { bootQemu, qemuMissing } from "./qemu.ts";
 
-const TIMEOUT_SECONDS = 240;
+const TIMEOUT_SECONDS = 400;
 
 /** Devices beside the kernel's own, in a folder of ours and as character devices. */
 const FRONT_ENDS = [
@@ -36,7 +36,7 @@ Deno.test({
     const script = FRONT_ENDS.map(([frontend, options, dsp, mixer]) => `
       mkdir -p /tmp/devices
       ${ossp} --frontend ${frontend} --sink null ${options.join(" ")} 2>/tmp/log &
-      for i in $(seq 300); do [ -e ${mixer} ] && [ -e ${dsp} ] && break; sleep 0.1; done
+      for i in $(seq 1000); do [ -e ${mixer} ] && [ -e ${dsp} ] && break; sleep 0.1; done
       echo ${frontend}; ${path}/oss4_client ${dsp} ${mixer} || cat /tmp/log
       kill $!; wait $!`).join("\n");
     const { output } = await bootQemu({
