@@ -11,9 +11,20 @@ const SEMANTICS = new URL("../../docs/semantics.md", import.meta.url);
 /** What the tables of docs/semantics.md say: for each test, whose answer is another. */
 function explained(): Map<string, Set<Target>> {
   const rows = Deno.readTextFileSync(SEMANTICS).matchAll(/^\| (.+?) +\| ([a-z, ]+?) +\| .+\|$/gm);
-  return new Map(
-    Array.from(rows, ([, name, targets]) => [name, new Set(targets.split(", ") as Target[])]),
-  );
+  const known = new Map<string, Set<Target>>();
+  for (const [, name, targets] of rows) {
+    const all = known.get(name) ?? new Set<Target>();
+    for (const target of targets.split(", ")) all.add(target as Target);
+    known.set(name, all);
+  }
+  return known;
+}
+
+/** The row for what is no test's own: osspd's slaves hang, and then it cannot be opened. */
+const ANY = "any test";
+
+function isExhausted(target: Target, text: string): boolean {
+  return target === "osspd" && /: (?:\w+: )?open .*\n.*\n *got: EBUSY/.test(text);
 }
 
 const SIGNS = { passed: "ok", failed: "no", ignored: "-" };
@@ -36,11 +47,14 @@ Deno.test({
       await test.step(target, () => {
         const unexplained = Array.from(endings).flatMap(([name, ending]) => {
           const { outcome, text } = ending.get(target) ?? { outcome: "failed", text: "not run" };
-          return outcome === "failed" && !known.get(name)?.has(target) ? [`${name}: ${text}`] : [];
+          if (outcome !== "failed" || known.get(name)?.has(target)) return [];
+          if (isExhausted(target, text) && known.get(ANY)?.has(target)) return [];
+          return [`${name}: ${text}`];
         });
         assertEquals(unexplained, []);
       });
     }
+    known.delete(ANY);
     for (const name of known.keys()) assert(endings.has(name), `no test is called "${name}"`);
   },
 });
