@@ -15,6 +15,7 @@ function statements(script: string): string[] {
       line.replace(/ *#.*$/, "")
         .replace(/\d+~/g, "N~")
         .replace(/^( *poll \w+) [1-9]\d*ms/, "$1 Nms")
+        .replace(/(?<=call 0x403C0A01 .*)-> E(?:INVAL|NOTTY)/, "-> E") // which, is not a trace's business
         .replace(/EAGAIN\|0\.\.\d+/, "EAGAIN|0..N")
     )
     .filter((line) => !/^ *(?:at .*)?$/.test(line));
@@ -50,7 +51,7 @@ Deno.test({
         "  GETOSPACE -> fragments=N~1 fragstotal=8 fragsize=1024 bytes=N~1024",
         "  GETOSPACE -> fragments=N~1 fragstotal=8 fragsize=1024 bytes=N~1024",
         "  call 0xC0045063 dead0000 -> EINVAL",
-        `  call 0x403C0A01 ${hostile} -> ENOTTY`,
+        `  call 0x403C0A01 ${hostile} -> E`,
         '  write "every_call.oss.data" 16384 -> N~1024',
         '  write "every_call.oss.data" 16384 8192 -> EAGAIN|0..N',
         "  poll out 0ms -> -",
@@ -74,7 +75,7 @@ Deno.test({
 
     await t.step("what is written is not kept where it is not wanted", async () => {
       const script = await scriptOf("child", "--data", "none");
-      assert(script.includes("\n  write zeros 8 -> 8\n"), script);
+      assert(statements(script).includes("  write zeros 8 -> 8"), script);
       assert(!exists(place("child.oss.data")));
     });
 
