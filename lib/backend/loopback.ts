@@ -2,6 +2,7 @@
 
 import { type ClockKind, FrameClock } from "../pcm/clock.ts";
 import { Converter } from "../pcm/converter.ts";
+import { DriftControl, SlipReader } from "../pcm/drift.ts";
 import { MixedSink, type MixTarget } from "./mixed.ts";
 import type { ResamplerQuality } from "../pcm/resample.ts";
 import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "./sink.ts";
@@ -73,6 +74,9 @@ class LoopStream implements SourceStream {
   readonly #parameters: PcmParameters;
   readonly #clock: FrameClock;
   readonly #converter: Converter;
+  /** What is heard comes by the clock of a sink, which may be a sound card's, and is read by ours. */
+  readonly #reader: SlipReader;
+  readonly #drift: DriftControl;
   readonly #onClosed: () => void;
   readonly #spareFrames: number;
   #running = false;
@@ -81,6 +85,7 @@ class LoopStream implements SourceStream {
   #heardMs = 0;
   /** The longest step in which sound has come, in frames of ours. */
   #stepFrames = 0;
+  #samples = new Float64Array(0);
 
   constructor(
     clock: ClockKind,
@@ -92,24 +97,39 @@ class LoopStream implements SourceStream {
     this.#parameters = parameters;
     this.#clock = new FrameClock(clock, rateHz);
     this.#converter = converter;
+    this.#reader = new SlipReader(converter.queue);
+    this.#drift = new DriftControl(rateHz);
     this.#spareFrames = Math.ceil(rateHz * SPARE_SECONDS);
     this.#onClosed = onClosed;
   }
 
   hear(samples: Float64Array<ArrayBuffer>, frames: number): void {
     if (!this.#running) return;
-    const { queue } = this.#converter;
-    const before = queue.length;
+    const before = this.#reader.length;
     this.#converter.put(samples, frames);
-    this.#stepFrames = Math.max(this.#stepFrames, queue.length - before);
+    this.#stepFrames = Math.max(this.#stepFrames, this.#reader.length - before);
     this.#heardMs = performance.now();
-    const excess = queue.length - LIMIT_SECONDS * this.#parameters.rateHz;
-    if (excess > 0) queue.drop(excess);
+    const excess = this.#reader.length - LIMIT_SECONDS * this.#parameters.rateHz;
+    if (excess > 0) this.#reader.skip(excess);
+  }
+
+  #clear(): void {
+    this.#converter.clear();
+    this.#reader.clear();
+    this.#drift.reset();
+  }
+
+  // Once sound flows: between two sounds nothing has to be kept up.
+  #follow(nowMs: number): void {
+    const since = (nowMs - this.#heardMs) * this.#parameters.rateHz / 1000;
+    const level = this.#reader.length + Math.min(since, this.#stepFrames);
+    const slip = this.#drift.note(level, nowMs);
+    if (slip !== 0) this.#reader.slip(slip);
   }
 
   start(nowMs: number): void {
     this.#clock.start(nowMs);
-    this.#converter.clear();
+    this.#clear();
     this.#running = true;
     this.#flows = false;
     this.#stepFrames = 0;
@@ -117,13 +137,13 @@ class LoopStream implements SourceStream {
 
   stop(_nowMs: number): void {
     this.#clock.stop();
-    this.#converter.clear();
+    this.#clear();
     this.#running = false;
   }
 
   available(nowMs: number): number {
     const due = this.#clock.due(nowMs);
-    return due === Infinity ? this.#converter.queue.length : due;
+    return due === Infinity ? this.#reader.length : due;
   }
 
   timeOfAvailable(frames: number, nowMs: number): number {
@@ -132,16 +152,19 @@ class LoopStream implements SourceStream {
 
   read(target: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {
     const { format, channels } = this.#parameters;
-    const { queue } = this.#converter;
+    const reader = this.#reader;
     if (!this.#flows) {
       // Players bring their sound in steps: it must not run dry between them.
-      const isEnough = queue.length >= frames + this.#stepFrames + this.#spareFrames;
+      const isEnough = reader.length >= frames + this.#stepFrames + this.#spareFrames;
       const isOver = nowMs - this.#heardMs > OVER_MS;
       this.#flows = this.#clock.kind === "free" || isEnough || isOver;
+      this.#drift.reset();
+    } else if (this.#clock.kind === "real") this.#follow(nowMs);
+    if (this.#samples.length < frames * channels) {
+      this.#samples = new Float64Array(frames * channels);
     }
-    const given = this.#flows ? Math.min(frames, queue.length) : 0;
-    format.encode(queue.first(given), 0, target, 0, given * channels);
-    queue.drop(given);
+    const given = this.#flows ? reader.read(this.#samples, frames) : 0;
+    format.encode(this.#samples, 0, target, 0, given * channels);
     const rest = (frames - given) * channels * format.bytes;
     if (rest > 0) {
       format.silence(target, given * channels * format.bytes, rest);
@@ -151,8 +174,7 @@ class LoopStream implements SourceStream {
   }
 
   skip(frames: number): void {
-    const { queue } = this.#converter;
-    queue.drop(Math.min(frames, queue.length));
+    this.#reader.skip(frames);
     this.#clock.take(frames);
   }
 

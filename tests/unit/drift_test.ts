@@ -1,0 +1,82 @@
+// Clocks that drift apart: an hour of it is absorbed, and slips are not heard.
+
+import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
+import { FrameQueue } from "../../lib/pcm/converter.ts";
+import { DriftControl, SlipReader } from "../../lib/pcm/drift.ts";
+import { Random } from "../random.ts";
+
+const RATE_HZ = 48000;
+const STEP_FRAMES = 1024;
+
+/** An hour of a source `ppm` fast, in steps that come up to 5 ms late; the slips and the farthest level. */
+function hour(ppm: number): { slips: number; farthest: number } {
+  const control = new DriftControl(RATE_HZ);
+  const random = new Random(1);
+  const sourceHz = RATE_HZ * (1 + ppm / 1e6);
+  let [level, steps, arrivedMs, taken, slips, farthest] = [0, 0, 0, 0, 0, 0];
+  let nextMs = 0;
+  let first = NaN;
+  for (let ms = 100; ms < 3_600_000; ms += 10) {
+    while (nextMs <= ms) {
+      arrivedMs = nextMs;
+      level += STEP_FRAMES;
+      nextMs = ++steps * STEP_FRAMES * 1000 / sourceHz + random.below(5);
+    }
+    const due = Math.floor(ms * RATE_HZ / 1000);
+    level -= due - taken;
+    taken = due;
+    const steady = level + Math.min((ms - arrivedMs) * RATE_HZ / 1000, STEP_FRAMES);
+    const slip = control.note(steady, ms);
+    level -= slip;
+    slips += slip;
+    if (ms > 5000) {
+      first = Number.isNaN(first) ? steady : first;
+      farthest = Math.max(farthest, Math.abs(steady - first));
+    }
+  }
+  return { slips, farthest };
+}
+
+Deno.test("an hour of drift is made up for, and the queue stays what it was", () => {
+  for (const ppm of [200, -200, 20]) {
+    const { slips, farthest } = hour(ppm);
+    const drift = ppm / 1e6 * 3600 * RATE_HZ;
+    assertAlmostEquals(slips, drift, RATE_HZ / 50, `${ppm} ppm`); // 20 ms of it is in the queue
+    assertLess(farthest, 0.015 * RATE_HZ, `${ppm} ppm`);
+  }
+  assertEquals(hour(0).slips, 0);
+});
+
+/** A sine of 5 kHz read in pieces, with slips after each second. */
+function slipped(slips: readonly (1 | -1)[]): { given: Float64Array; sine: (i: number) => number } {
+  const sine = (i: number) => 0.5 * Math.sin(2 * Math.PI * 5000 * i / RATE_HZ);
+  const queue = new FrameQueue(1);
+  const reader = new SlipReader(queue);
+  const frames = RATE_HZ * (slips.length + 1);
+  queue.append(Float64Array.from({ length: frames + 2000 }, (_, i) => sine(i)), frames + 2000);
+  const given = new Float64Array(frames);
+  const piece = new Float64Array(480);
+  for (let at = 0; at < frames; at += piece.length) {
+    if (at > 0 && at % RATE_HZ === 0) assert(reader.slip(slips[at / RATE_HZ - 1]));
+    assertEquals(reader.read(piece, piece.length), piece.length);
+    given.set(piece, at);
+  }
+  return { given, sine };
+}
+
+Deno.test("a frame more or less is spread over many, and what is around it is as it was", () => {
+  const { given, sine } = slipped([1, -1, -1]);
+  const SLIP_FRAMES = 1024;
+  // How many frames have been taken beside those that were given, after each second.
+  for (const [second, offset] of [0, 1, 0, -1].entries()) {
+    const start = second * RATE_HZ + (second > 0 ? SLIP_FRAMES : 0);
+    for (let i = start; i < (second + 1) * RATE_HZ; i++) assertEquals(given[i], sine(i + offset));
+  }
+  // In between it is the sine, a bit faster or slower.
+  for (const [second, from, by] of [[1, 0, 1], [2, 1, -1], [3, 0, -1]]) {
+    for (let k = 0; k < SLIP_FRAMES; k++) {
+      const i = second * RATE_HZ + k;
+      assertAlmostEquals(given[i], sine(i + from + by * k / SLIP_FRAMES), 1e-5);
+    }
+  }
+});
