@@ -37,6 +37,14 @@ Deno.test({
       assertEquals(await play(`${client} own /dev/mixer /dev/dsp`), "");
     });
 
+    await test.step("--mixer-scope says whose streams pcm is of", async () => {
+      const script = `exec 4>/dev/dsp; setsid -w ${OSSP_MIXER} set pcm 40; ${OSSP_MIXER} get sh`;
+      for (const [scope, level] of [["stream", 100], ["user", 40], ["all", 40]]) {
+        const shown = await play(script, ["--mixer-scope", `${scope}`]);
+        assertEquals(shown, `${level}:${level} on\n`, `${scope}`);
+      }
+    });
+
     await test.step("the recording gain, by its cube", async () => {
       const options = ["--source", "tone:1000"];
       const [before, after] = (await play(`${client} gain /dev/mixer /dev/dsp`, options)).split(
