@@ -28,7 +28,7 @@ enum {
 	PART_BYTES = RATE_HZ * FRAME_BYTES / 1000 * PART_MS,
 	EARLY_MS = 25, // by how much a SYNC may be over before its sound
 	PAUSE_US = 150000,
-	RESET_AFTER_US = 100000,
+	RESET_AFTER_US = 150000,
 };
 
 static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *format, ...)

@@ -194,7 +194,7 @@ async function playMoved(bench: Bench): Promise<void> {
   const client = await compile("apps/steady_client.c", bench.scratch.path);
   await Deno.writeFile(bench.path("sound"), noise(SECOND_BYTES, 6));
   await server.client(...["pactl", "load-module", "module-null-sink", "sink_name=other"]);
-  const words = [client, "/dev/dsp", bench.path("sound"), "12000", bench.path("log")];
+  const words = [client, "/dev/dsp", bench.path("sound"), "15000", bench.path("log")];
   await using run = bench.ossp(["--sink", "pulse", "--log-level", "info"], ...words);
   await untilHeard(bench);
 
@@ -211,14 +211,14 @@ async function playMoved(bench: Bench): Promise<void> {
 
   const [number] = (await server.client("pactl", "list", "short", "sink-inputs")).split("\t");
   await server.client("pactl", "move-sink-input", number, "other");
-  await untilHeard(bench, RETURN_MS, "other");
+  await untilHeard(bench, undefined, "other");
   await server.client("pactl", "move-sink-input", number, "out");
-  await untilHeard(bench, RETURN_MS);
+  await untilHeard(bench);
   for (const ms of SUSPENDED_MS) {
     await server.client("pactl", "suspend-sink", "out", "1");
     await sleep(ms);
     await server.client("pactl", "suspend-sink", "out", "0");
-    await untilHeard(bench, RETURN_MS);
+    await untilHeard(bench);
   }
   assertEquals(await run.end(), 0, run.stderr);
   const lines = await delays(bench);
