@@ -5,22 +5,8 @@
 // sleeps in a C function has not, and each of them allocates. The C library has no function that posts
 // one semaphore and waits for another, so this one is written in the machine's own words.
 
+import { loadCode, type MachineCode } from "./machine_code.ts";
 import { fixedBytes, functionAddress, Semaphore } from "./native_thread.ts";
-
-const memory = Deno.dlopen("libc.so.6", {
-  // void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
-  mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
-  // int mprotect(void *address, size_t length, int protection)
-  mprotect: { parameters: ["pointer", "usize", "i32"], result: "i32" },
-}).symbols;
-
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const PROT_EXEC = 4;
-const MAP_PRIVATE = 2;
-const MAP_ANONYMOUS = 0x20;
-
-const CODE_BYTES = 4096;
 
 // What the code is given, as its offsets have it: 64-bit addresses, then the call's number.
 const POST = 0; // sem_post
@@ -28,7 +14,9 @@ const WAIT = 1; // sem_wait
 const CALLED = 2; // semaphores
 const ANSWERED = 3;
 const NUMBER = 4;
-const GATE_BYTES = 40;
+
+/** What a gate's code is given, at least: so many bytes. */
+export const GATE_BYTES = 40;
 
 // int pass(int number, struct gate *gate)
 // {
@@ -37,7 +25,7 @@ const GATE_BYTES = 40;
 //     while (gate->wait(gate->answered) != 0) continue; // EINTR
 //     return 0;
 // }
-const CODE: Readonly<Record<typeof Deno.build.arch, readonly number[]>> = {
+const CODE: MachineCode = {
   x86_64: [
     ...[0x53], //                     push rbx
     ...[0x48, 0x89, 0xf3], //         mov  rbx, rsi
@@ -69,17 +57,6 @@ const CODE: Readonly<Record<typeof Deno.build.arch, readonly number[]>> = {
   ],
 };
 
-function loadCode(): Deno.PointerObject {
-  const flags = MAP_PRIVATE | MAP_ANONYMOUS;
-  const page = memory.mmap(0n, BigInt(CODE_BYTES), PROT_READ | PROT_WRITE, flags, -1, 0n)!;
-  new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(page, CODE_BYTES))
-    .set(CODE[Deno.build.arch]);
-  if (memory.mprotect(page, BigInt(CODE_BYTES), PROT_READ | PROT_EXEC) !== 0) {
-    throw new Error("this machine refuses memory that holds code");
-  }
-  return page;
-}
-
 /** It must live for as long as the library may call. */
 export class Gate {
   static #code: Deno.PointerObject | undefined;
@@ -87,13 +64,18 @@ export class Gate {
   /** `int (*)(int number, void *gate)`; a number of 0 is no call. */
   readonly pass: Deno.PointerObject;
   /** What that is given. */
-  readonly bytes = fixedBytes(GATE_BYTES);
-  readonly #number = new Int32Array(this.bytes.buffer, 8 * NUMBER, 1);
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #number: Int32Array<ArrayBuffer>;
   readonly #answered = new Semaphore(0);
 
-  /** @param called is posted at each call; more than one gate may post it */
-  constructor(readonly called: Semaphore) {
-    this.pass = Gate.#code ??= loadCode();
+  /**
+   * @param called is posted at each call; more than one gate may post it
+   * @param code of a gate that does more, and that is given more than `GATE_BYTES`
+   */
+  constructor(readonly called: Semaphore, code?: Deno.PointerObject, length = GATE_BYTES) {
+    this.pass = code ?? (Gate.#code ??= loadCode(CODE));
+    this.bytes = fixedBytes(length);
+    this.#number = new Int32Array(this.bytes.buffer, 8 * NUMBER, 1);
     const addresses = new BigUint64Array(this.bytes.buffer, 0, NUMBER);
     addresses[POST] = Deno.UnsafePointer.value(functionAddress("sem_post"));
     addresses[WAIT] = Deno.UnsafePointer.value(functionAddress("sem_wait"));

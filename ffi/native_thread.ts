@@ -14,6 +14,8 @@ const threads = Deno.dlopen("libpthread.so.0", {
   sem_post: { parameters: ["buffer"], result: "i32" },
   // int sem_trywait(sem_t *semaphore)
   sem_trywait: { parameters: ["buffer"], result: "i32" },
+  // int sem_getvalue(sem_t *semaphore, int *value)
+  sem_getvalue: { parameters: ["pointer", "buffer"], result: "i32" },
   // int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *limit)
   sem_clockwait: { parameters: ["buffer", "i32", "buffer"], result: "i32" },
 }).symbols;
@@ -53,6 +55,15 @@ export function fixedBytes(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(length));
 }
 
+const value = new Int32Array(1);
+const valueBytes = new Uint8Array(value.buffer);
+
+/** Whether there is one to take of a semaphore of another thread's, by its address. */
+export function isPosted(semaphore: Deno.PointerObject): boolean {
+  threads.sem_getvalue(semaphore, valueBytes);
+  return value[0] > 0;
+}
+
 /**
  * A semaphore: a callback of one argument, `void *`, can be `Semaphore.POST` with `bytes`, and what it
  * told is then found here. It must live for as long as the library may call.
@@ -67,6 +78,11 @@ export class Semaphore {
 
   constructor(value: number) {
     threads.sem_init(this.bytes, 0, value);
+  }
+
+  /** Whether there is one to take. */
+  get isPosted(): boolean {
+    return isPosted(Deno.UnsafePointer.of(this.bytes)!);
   }
 
   /** Takes one if there is one. */

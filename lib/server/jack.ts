@@ -100,6 +100,7 @@ export class JackServer implements Server {
   turn(nowMs: number): number {
     this.#nowMs = nowMs;
     this.#asker.takeAnswers();
+    this.#leaveGone();
     let next = Infinity;
     for (const [key, member] of this.#members) {
       next = Math.min(next, member.turn(nowMs));
@@ -113,6 +114,15 @@ export class JackServer implements Server {
     }
     this.#setPriority();
     return next;
+  }
+
+  // A server goes for all; libjack does not keep the others of a client that was thrown out either.
+  #leaveGone(): void {
+    let isGone = false;
+    for (const { client } of this.#members.values()) isGone ||= client?.gone ?? false;
+    if (!isGone) return;
+    for (const member of this.#members.values()) member.leave();
+    this.#tellLost("has gone");
   }
 
   /** What JACK gives; freewheeling, cycles are not in a hurry, and would leave nobody the processor. */

@@ -1,27 +1,43 @@
 // A client of a JACK server, as the thread that serves its cycles sees it. JACK calls for each cycle on
-// a thread of its own, which waits at a gate until ours has served it. Both have the priority that JACK
-// gives.
+// a thread of its own. Where cycles are long it waits at a gate until ours has served this one. Where
+// they are short, a thread of JavaScript may be late, so a relay carries the sound, and ours has until
+// the next cycle. Both threads have the priority that JACK gives.
 
 import { Gate } from "../../ffi/gate.ts";
-import { jack } from "../../ffi/jack.ts";
+import { jack, LIBJACK } from "../../ffi/jack.ts";
 import { currentThread, Semaphore } from "../../ffi/native_thread.ts";
+import { Relay, RelayPort } from "../../ffi/relay.ts";
 import type { Asker, Callback, Opened } from "./jack_requests.ts";
 
 // As many cycles may come while the client leaves: of 64 frames those of a second.
 const LEAVING_CYCLES = 1000;
 
+// Cycles of so many frames or fewer are short.
+const MOST_SHORT_FRAMES = 256;
+
 /** One channel of a stream. */
 export class JackPort {
+  /** Where a relay carries its samples. */
+  readonly relayed: RelayPort | undefined;
   readonly #port: Deno.PointerObject;
   #address: Deno.PointerValue = null;
   #samples = new Float32Array(0);
 
-  constructor(readonly address: bigint) {
+  /**
+   * @param records whether it is for what is recorded, or for what is played
+   * @param client whose port it is
+   */
+  constructor(readonly address: bigint, records: boolean, client: JackClient) {
     this.#port = Deno.UnsafePointer.create(address)!;
+    if (client.relays) this.relayed = new RelayPort(address, records);
   }
 
-  /** Its samples in this cycle. */
+  /** Its samples in this cycle; what is played where cycles are short is of the next one. */
   samples(frames: number): Float32Array {
+    if (this.relayed) {
+      if (frames !== this.#samples.length) this.#samples = this.relayed.samples.subarray(0, frames);
+      return this.#samples;
+    }
     const address = jack().jack_port_get_buffer(this.#port, frames)!;
     if (
       frames !== this.#samples.length ||
@@ -52,7 +68,8 @@ function passing(gate: Gate): Callback {
 /** A client that the server has, until `gone`, or that is on its way to it. */
 export class JackClient {
   readonly #asker: Asker;
-  readonly #cycle: Gate;
+  readonly #gate: Gate;
+  readonly #relay: Relay;
   readonly #freewheel: Gate;
   readonly #rate: Gate;
   readonly #shutdown = new Semaphore(0);
@@ -60,6 +77,7 @@ export class JackClient {
   readonly #reordered = new Semaphore(0);
   #opened: Opened | undefined;
   #pointer: Deno.PointerValue = null;
+  #active = false;
   #closed = false;
   #gone = false;
 
@@ -79,7 +97,8 @@ export class JackClient {
     onOpen: (isThere: boolean) => void,
   ) {
     this.#asker = asker;
-    this.#cycle = new Gate(begun);
+    this.#gate = new Gate(begun);
+    this.#relay = new Relay(begun, LIBJACK);
     // Nobody waits at these: that they were passed is what counts.
     this.#freewheel = new Gate(begun);
     this.#rate = new Gate(begun);
@@ -87,7 +106,9 @@ export class JackClient {
     const opening = {
       name,
       server,
-      process: passing(this.#cycle),
+      mostShortFrames: MOST_SHORT_FRAMES,
+      processLong: passing(this.#gate),
+      processShort: passing(this.#relay),
       shutdown: posting(this.#shutdown),
       xrun: posting(this.#xruns),
       reorder: posting(this.#reordered),
@@ -97,14 +118,40 @@ export class JackClient {
     asker.ask("open", opening, (opened) => {
       this.#opened = opened;
       this.#pointer = opened ? Deno.UnsafePointer.create(opened.client) : null;
-      if (this.#closed) this.close();
-      else onOpen(opened !== undefined);
+      if (this.#closed) return this.close();
+      // Asked for only now: here is who serves its cycles.
+      if (opened) {
+        asker.ask("activate", { client: opened.client }, (active = false) => {
+          this.#active = active;
+          this.#gone ||= !active;
+        });
+      }
+      onOpen(opened !== undefined);
     });
   }
 
-  /** Whether it has entered the server's graph. */
+  /** Whether the server has it. */
   get isOpen(): boolean {
     return this.#opened !== undefined;
+  }
+
+  /** Whether it has entered the server's graph: cycles come. */
+  get isActive(): boolean {
+    return this.#active;
+  }
+
+  /** Whether a relay carries its sound: what is played is heard a cycle later. */
+  get relays(): boolean {
+    return this.#opened!.hasShortCycles;
+  }
+
+  /** Whether the server's cycles are not any more as long, or short, as they were. */
+  get hasOtherCycles(): boolean {
+    return this.relays !== this.bufferFrames <= MOST_SHORT_FRAMES;
+  }
+
+  get #cycle(): Gate {
+    return this.relays ? this.#relay : this.#gate;
   }
 
   /** Its address, once it is open. */
@@ -137,8 +184,7 @@ export class JackClient {
 
   /** Whether the server has shut down, or has thrown the client out. */
   get gone(): boolean {
-    this.#gone ||= this.#shutdown.take();
-    return this.#gone;
+    return this.#gone ||= this.#shutdown.isPosted;
   }
 
   /** Xruns of the server since the last call. */
@@ -164,6 +210,11 @@ export class JackClient {
   /** Frames since the cycle began. */
   get framesSinceStart(): number {
     return jack().jack_frames_since_cycle_start(this.#pointer);
+  }
+
+  /** Says which ports there are from the next cycle on. To be called in a cycle. */
+  setPorts(ports: readonly JackPort[]): void {
+    this.#relay.setPorts(ports.flatMap(({ relayed }) => relayed ?? []));
   }
 
   /** The cycle is done; the next can come. */

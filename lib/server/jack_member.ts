@@ -57,6 +57,8 @@ export class JackMember {
   #lastCycleMs = 0;
   #lastFrames = 0;
   #stalled = false;
+  /** Whether the client is to be told which ports it has. */
+  #portsChanged = false;
   /** Whether connections are being looked after, and whether they have changed since. */
   #following = false;
   #changed = false;
@@ -113,7 +115,7 @@ export class JackMember {
   turn(nowMs: number): number {
     const { client } = this;
     if (client && client.cycleFrames > 0) this.#serveCycle(client, nowMs);
-    this.#forgetClosed();
+    else if (!client || this.#stalled) this.#forgetClosed();
     if (client) this.#watch(client, nowMs);
     if (this.#streams.size > 0) this.#idleSinceMs = Infinity;
     else if (this.#idleSinceMs === Infinity) this.#idleSinceMs = nowMs;
@@ -133,8 +135,10 @@ export class JackMember {
     if (this.#cycleMs === Infinity) this.#cycleMs = nowMs;
     if (client.freewheels && !this.#isReady(client, frames, nowMs)) return;
     for (const { voice } of this.#streams.values()) {
-      if (voice && voice.ports.length > 0) voice.process(frames, nowMs);
+      if (voice?.isCarried) voice.process(frames, nowMs);
     }
+    this.#forgetClosed();
+    if (this.#portsChanged) this.#setPorts(client);
     client.signalCycle();
     this.#cycleMs = Infinity;
     this.#lastCycleMs = nowMs;
@@ -145,12 +149,20 @@ export class JackMember {
     if (this.#changed && !this.#following) this.#follow(client);
   }
 
+  /** From the next cycle on sound goes through these ports. */
+  #setPorts(client: JackClient): void {
+    this.#portsChanged = false;
+    const voices = [...this.#streams.values()].flatMap(({ voice }) => voice ?? []);
+    client.setPorts(voices.flatMap(({ ports }) => ports));
+    for (const voice of voices) voice.isCarried = voice.ports.length > 0;
+  }
+
   /** Whether a cycle in freewheel mode has waited long enough for the programs. */
   #isReady(client: JackClient, frames: number, nowMs: number): boolean {
     const limitMs = frames * 1000 / client.rateHz + FREEWHEEL_LATENESS_MS;
     if (nowMs - this.#cycleMs >= limitMs) return true;
     for (const { voice } of this.#streams.values()) {
-      if (voice && voice.ports.length > 0 && !voice.isReady(frames)) return false;
+      if (voice?.isCarried && !voice.isReady(frames)) return false;
     }
     return true;
   }
@@ -169,6 +181,7 @@ export class JackMember {
       const ports = voice.ports.map(({ address }) => address);
       const wanted = this.#wanted(voice.stream, client, voice.missing);
       this.#group.asker.ask("follow", { ...wanted, ports }, (joined) => {
+        if (this.#client !== client || !joined) return; // the server has gone meanwhile
         if (i === voices.length - 1) this.#following = false;
         if (voice.ports.length === 0) return;
         voice.setJoined(joined);
@@ -202,14 +215,24 @@ export class JackMember {
     served.toldFrames = 0;
     const wanted = this.#wanted(stream, client, served.connections);
     this.#group.asker.ask("bring", { ...wanted, names: voice.names }, (brought) => {
-      if (served.voice !== voice) return; // the server has gone meanwhile
-      if (brought) {
-        voice.setPorts(brought);
-        stream.link.state = LinkState.READY;
-        this.#tellLatency(voice);
+      if (this.#client !== client) return; // the server has gone meanwhile
+      if (served.voice !== voice) {
+        // So has the stream.
+        if (brought) {
+          this.#group.asker.ask("drop", { client: client.address, ports: brought.ports });
+        }
         return;
       }
-      this.#group.log("warn", `jack: no port is left for ${stream.command}`);
+      if (brought) {
+        voice.setPorts(brought);
+        this.#portsChanged = true;
+        stream.link.state = LinkState.READY;
+        this.#tellLatency(voice);
+        // What came or went while the ports were made was not looked for.
+        this.#changed = true;
+        return;
+      }
+      if (!client.gone) this.#group.log("warn", `jack: no port is left for ${stream.command}`);
       voice.release();
       served.voice = undefined;
     });
@@ -230,7 +253,8 @@ export class JackMember {
   }
 
   #forgetClosed(): void {
-    for (const [stream, { voice }] of this.#streams) {
+    for (const [stream, served] of this.#streams) {
+      const { voice } = served;
       if (!stream.link.closed) continue;
       const isPlayed = voice && voice.ports.length > 0 && voice.ended;
       if (voice && !this.#stalled && !isPlayed) continue;
@@ -241,18 +265,18 @@ export class JackMember {
       const ports = voice.ports.map(({ address }) => address);
       voice.ports = [];
       voice.release();
+      served.voice = undefined;
+      this.#portsChanged = true;
       this.#group.asker.ask("drop", { client: this.#client!.address, ports });
     }
   }
 
-  /** Notices that the server has gone or stopped. */
+  /** Notices that the server has stopped, or is another. */
   #watch(client: JackClient, nowMs: number): void {
-    if (client.gone) {
-      this.leave();
-      return this.#group.onLost("has gone");
-    }
-    if (client.hasOtherRate) return this.leave();
-    const stallMs = Math.max(STALL_MS, STALL_CYCLES * client.bufferFrames * 1000 / client.rateHz);
+    if (client.hasOtherRate || client.hasOtherCycles) return this.leave();
+    const cycleMs = client.bufferFrames * 1000 / client.rateHz;
+    const leastMs = client.isActive ? STALL_MS : OPENING_MS;
+    const stallMs = Math.max(leastMs, STALL_CYCLES * cycleMs);
     if (this.#lastCycleMs === Infinity) this.#lastCycleMs = nowMs;
     if (!this.#stalled && nowMs - this.#lastCycleMs > stallMs) {
       this.#stalled = true;
@@ -281,6 +305,10 @@ export class JackMember {
     this.#client?.close();
     this.#client = undefined;
     this.#openingMs = this.#cycleMs = Infinity;
-    this.#stalled = this.#following = this.#changed = false;
+    this.#stalled =
+      this.#following =
+      this.#changed =
+      this.#portsChanged =
+        false;
   }
 }

@@ -15,7 +15,7 @@ import {
   JackPortIsPhysical,
   JackServerName,
 } from "../../ffi/jack.ts";
-import { functionAddress } from "../../ffi/native_thread.ts";
+import { functionAddress, isPosted } from "../../ffi/native_thread.ts";
 
 const TYPE = cString(JACK_AUDIO_TYPE);
 
@@ -35,7 +35,10 @@ export interface Opening {
   readonly name: string;
   /** The server's name; empty for the default. */
   readonly server: string;
-  readonly process: Callback;
+  /** What is called for each cycle, where they are longer than `mostShortFrames` and where not. */
+  readonly processLong: Callback;
+  readonly processShort: Callback;
+  readonly mostShortFrames: number;
   readonly shutdown: Callback;
   readonly xrun: Callback;
   readonly reorder: Callback;
@@ -43,12 +46,13 @@ export interface Opening {
   readonly rate: Callback;
 }
 
-/** A client that has entered the server's graph. */
+/** A client that the server has. */
 export interface Opened {
   /** Its address. */
   readonly client: bigint;
   readonly name: string;
   readonly rateHz: number;
+  readonly hasShortCycles: boolean;
 }
 
 /** From a port of ours, the full names of those that it is connected with. */
@@ -87,14 +91,19 @@ export interface OwnLatency {
   readonly mostFrames: number;
 }
 
-/** The requests, each with what it asks for and what answers it. */
+/**
+ * The requests, each with what it asks for and what answers it: undefined, beside what else is said, if
+ * the client has gone with its server.
+ */
 export interface Requests {
-  /** Connects to a server that is there and enters its graph; undefined if there is none. */
+  /** Connects to a server that is there; undefined if there is none. */
   open(opening: Opening): Opened | undefined;
+  /** Enters the server's graph: cycles begin to come. False if the server refuses. */
+  activate(entering: { readonly client: bigint }): boolean | undefined;
   /** Makes the ports of a stream, `names` without the client's, and connects them. */
   bring(wanted: Wanted & { readonly names: readonly string[] }): Brought | undefined;
   /** Connects what is wanted and not there yet. */
-  follow(wanted: Wanted & { readonly ports: readonly bigint[] }): Joined;
+  follow(wanted: Wanted & { readonly ports: readonly bigint[] }): Joined | undefined;
   /** Tells the server of the latencies behind our ports. */
   tellLatency(own: OwnLatency & { readonly client: bigint }): void;
   /** Gives ports back. */
@@ -172,7 +181,9 @@ export function serveRequests({ port, answerFd }: RequestLine): void {
   const one = new Uint8Array(new BigUint64Array([1n]).buffer);
   const questions = port as unknown as { onmessage: (event: MessageEvent<Question>) => void };
   questions.onmessage = ({ data: { kind, id, asked } }) => {
-    const result = (REQUESTS[kind] as (asked: unknown) => unknown)(asked);
+    const { client } = asked as { readonly client?: bigint };
+    const isLost = client !== undefined && !clients.has(client);
+    const result = isLost ? undefined : (REQUESTS[kind] as (asked: unknown) => unknown)(asked);
     port.postMessage({ id, result } satisfies Answer);
     write(answerFd, one, one.length);
   };
@@ -196,13 +207,29 @@ export function openClient(name: string, server: string): Deno.PointerValue {
   return library.jack_client_open(cString(name), options, new Uint8Array(4), cString(server));
 }
 
+// The clients that are to be closed, and the semaphores that their shutdowns post.
+//
+// When a client of a server that has gone is still open and another is opened, libjack of jackd2 first
+// frees all that there are. So none is opened until those have been closed; and if it has happened all
+// the same, for the server went in just this moment, they are left alone.
+const clients = new Map<bigint, Deno.PointerObject>();
+
+function goneClients(): bigint[] {
+  return [...clients].filter(([, shutdown]) => isPosted(shutdown)).map(([client]) => client);
+}
+
 function open({ name, server, ...callbacks }: Opening): Opened | undefined {
+  if (goneClients().length > 0) return undefined;
   const client = openClient(name, server);
+  for (const gone of goneClients()) clients.delete(gone);
   if (!client) return undefined;
+  clients.set(Deno.UnsafePointer.value(client), pointer(callbacks.shutdown.argument));
   const library = jack();
-  const { process, shutdown, xrun, reorder, freewheel, rate } = callbacks;
+  const { processLong, processShort, shutdown, xrun, reorder, freewheel, rate } = callbacks;
+  const hasShortCycles = library.jack_get_buffer_size(client) <= callbacks.mostShortFrames;
   const words = ({ code, argument }: Callback) => [pointer(code), pointer(argument)] as const;
-  library.jack_set_process_callback(client, ...words(process));
+  const process = words(hasShortCycles ? processShort : processLong);
+  library.jack_set_process_callback(client, ...process);
   library.jack_on_shutdown(client, ...words(shutdown));
   library.jack_set_xrun_callback(client, ...words(xrun));
   library.jack_set_graph_order_callback(client, ...words(reorder));
@@ -211,15 +238,16 @@ function open({ name, server, ...callbacks }: Opening): Opened | undefined {
   // Without one libjack takes what a program plays for what it has recorded. Ours are told when they
   // change: abs(3) does nothing.
   library.jack_set_latency_callback(client, functionAddress("abs"), null);
-  if (library.jack_activate(client) !== 0) {
-    library.jack_client_close(client);
-    return undefined;
-  }
   return {
     client: Deno.UnsafePointer.value(client),
     name: Deno.UnsafePointerView.getCString(library.jack_get_client_name(client)!),
     rateHz: library.jack_get_sample_rate(client),
+    hasShortCycles,
   };
+}
+
+function activate({ client }: { readonly client: bigint }): boolean {
+  return jack().jack_activate(pointer(client)) === 0;
 }
 
 /** The strings of an array that ends with NULL, which is freed. */
@@ -332,8 +360,9 @@ function drop({ client, ports }: { readonly client: bigint; readonly ports: read
 }
 
 function close({ client }: { readonly client: bigint }): void {
+  clients.delete(client);
   jack().jack_deactivate(pointer(client));
   jack().jack_client_close(pointer(client));
 }
 
-const REQUESTS: Requests = { open, bring, follow, tellLatency, drop, close };
+const REQUESTS: Requests = { open, activate, bring, follow, tellLatency, drop, close };

@@ -14,6 +14,8 @@ const SHORT_SOUND_CYCLES = 2;
 /** What both directions have. */
 export abstract class JackVoice {
   ports: readonly JackPort[] = [];
+  /** Whether the cycles are served through these ports. */
+  isCarried = false;
   /** What the ports are connected with, and what they are still to be connected with. */
   #joined: Joined | undefined;
 
@@ -33,7 +35,8 @@ export abstract class JackVoice {
 
   /** The server has made the ports. */
   setPorts({ ports, ...joined }: Brought): void {
-    this.ports = ports.map((address) => new JackPort(address));
+    const records = this.stream.direction === "record";
+    this.ports = ports.map((address) => new JackPort(address, records, this.client));
     this.setJoined(joined);
   }
 
@@ -82,8 +85,8 @@ export class JackPlayer extends JackVoice {
   readonly #report = { atMs: 0, frames: 0, delayFrames: 0 };
   #mix = new Float32Array(0);
   #flushes: number;
-  /** Whether the last cycle got silence. */
-  #silent = true;
+  /** How many cycles have got silence since the last sound. */
+  #silentCycles = Infinity;
   #flowing = false;
   #waitedCycles = 0;
   #ownLatency: OwnLatency | undefined;
@@ -101,7 +104,12 @@ export class JackPlayer extends JackVoice {
 
   // A buffer that is not written to again would be heard again.
   get ended(): boolean {
-    return this.#silent && this.#empty;
+    return this.#silentCycles > this.#cyclesAhead && this.#empty;
+  }
+
+  /** After how many cycles that which is given is played. */
+  get #cyclesAhead(): number {
+    return this.client.relays ? 1 : 0;
   }
 
   override setJoined(joined: Joined): void {
@@ -112,10 +120,12 @@ export class JackPlayer extends JackVoice {
   // What the loop brings, it brings when half of the target is free: the other half has to last.
   #setTarget(cycleFrames: number): void {
     const { link, rateHz } = this.stream;
-    const behind = this.latencyFrames + cycleFrames;
+    const ahead = this.#cyclesAhead * cycleFrames;
+    const behind = this.latencyFrames + cycleFrames + ahead;
     const lateness = LATENESS_MS * this.client.rateHz / 1000;
     link.target = Math.ceil(2 * (behind * this.#ratio + LATENESS_MS * rateHz / 1000));
-    const [leastFrames, mostFrames] = [Math.round(lateness), Math.round(behind + 2 * lateness)];
+    const leastFrames = Math.round(lateness + ahead);
+    const mostFrames = Math.round(behind + 2 * lateness);
     if (this.#ownLatency?.mostFrames === mostFrames) return;
     const ports = this.ports.map(({ address }) => address);
     this.#ownLatency = { ports, direction: "play", leastFrames, mostFrames };
@@ -150,8 +160,8 @@ export class JackPlayer extends JackVoice {
           samples[i] = this.#mix[at];
         }}
     }
-    this.#silent = given === 0;
-    if (given > 0) this.#tell(given, nowMs);
+    this.#silentCycles = given === 0 ? this.#silentCycles + 1 : 0;
+    if (given > 0) this.#tell(given, frames, nowMs);
   }
 
   /** Whether there is sound, and enough of it if it only begins. */
@@ -182,10 +192,11 @@ export class JackPlayer extends JackVoice {
     if (link.running && !this.client.freewheels) link.addXrun();
   }
 
-  #tell(given: number, nowMs: number): void {
+  #tell(given: number, cycleFrames: number, nowMs: number): void {
     const { link } = this.stream;
     const report = this.#report;
-    const ahead = given + this.latencyFrames - this.client.framesSinceStart;
+    const cycles = this.#cyclesAhead * cycleFrames - this.client.framesSinceStart;
+    const ahead = given + this.latencyFrames + cycles;
     report.atMs = nowMs;
     report.frames = link.read;
     report.delayFrames = Math.round(ahead * this.#ratio) + this.#voice.heldFrames;

@@ -6,8 +6,8 @@
 //   HEARD    gets what was played, interleaved floats of two channels, from the start on
 //   SOURCE   S16 of two channels: what the card records, over and over
 //
-// Says "ready" on standard output. SIGTERM, or the server's end, ends it: then HEARD is written, and
-// standard output gets one line of JSON. A cycle's line in HEARD.times is the count of frames before it
+// Says "ready" on standard output, and "sound" when it hears one. SIGTERM, or the server's end, ends it:
+// then HEARD is written, and standard output gets one line of JSON. A cycle's line in HEARD.times is the count of frames before it
 // and when it began, in ms since the epoch.
 //
 // Exit status: 0 done, 1 something failed, 2 usage.
@@ -34,7 +34,9 @@ static struct {
 	int16_t *source;
 	size_t source_frames, source_at;
 	long xruns;
-	sem_t end;
+	int hears;
+	volatile int ends;
+	sem_t event;
 } card;
 
 static void __attribute__((noreturn)) fail(const char *what)
@@ -63,6 +65,9 @@ static void play_out(jack_nframes_t frames)
 		for (jack_nframes_t i = 0; i < frames; i++) to[i * CHANNELS + channel] = from[i];
 	}
 	card.frames += frames;
+	if (card.hears) return;
+	for (jack_nframes_t i = 0; i < frames * CHANNELS; i++) card.hears |= to[i] != 0;
+	if (card.hears) sem_post(&card.event);
 }
 
 static void record_in(jack_nframes_t frames)
@@ -100,13 +105,15 @@ static int count_xrun(void *unused)
 static void shut_down(void *unused)
 {
 	(void) unused;
-	sem_post(&card.end);
+	card.ends = 1;
+	sem_post(&card.event);
 }
 
 static void on_signal(int unused)
 {
 	(void) unused;
-	sem_post(&card.end);
+	card.ends = 1;
+	sem_post(&card.event);
 }
 
 static void read_source(const char *path)
@@ -170,13 +177,17 @@ int main(int count, char **words)
 		fprintf(stderr, "usage: jack_card SERVER HEARD [SOURCE]\n");
 		return 2;
 	}
-	sem_init(&card.end, 0, 0);
+	sem_init(&card.event, 0, 0);
 	signal(SIGTERM, on_signal);
 	if (count > 3) read_source(words[3]);
 	open_card(words[1]);
 	puts("ready");
 	fflush(stdout);
-	while (sem_wait(&card.end) != 0) continue;
+	while (!card.ends) {
+		if (sem_wait(&card.event) != 0 || card.ends) continue;
+		puts("sound");
+		fflush(stdout);
+	}
 	jack_deactivate(card.client);
 	write_heard(words[2]);
 	printf("{\"frames\":%zu,\"cycles\":%zu,\"xruns\":%ld}\n", card.frames, card.cycle_count,

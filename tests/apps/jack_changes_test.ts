@@ -71,6 +71,7 @@ async function assertWhole(
     await using jack = await JackServer.start(scratch.path);
     const sound = noise(seconds * SECOND_BYTES, 11);
     await using playing = await Playing.start(scratch, jack, sound);
+    await jack.hears();
     await sleep(BEFORE_MS);
     await change(jack);
     const { xruns, lost } = await playing.end();
@@ -119,6 +120,7 @@ test("a server that comes back with another rate is played to at that rate", asy
     (_, i) => 16000 * Math.sin(2 * Math.PI * SINE_HZ * (i >> 1) / JACK_SOUND.rateHz),
   );
   await using playing = await Playing.start(scratch, jack, new Uint8Array(sine.buffer));
+  await jack.hears();
   await sleep(BEFORE_MS);
   await jack.kill();
   await sleep(AWAY_MS);
@@ -141,6 +143,7 @@ test("connections that somebody has made are made again when the server is back"
   while (!(await ports(jack)).includes(":out_2")) await sleep(20);
   const from = (await ports(jack)).split("\n").find((name) => name.endsWith(":out_1"))!;
   await tool(jack, "jack_connect", from, "card:playback_2");
+  await jack.hears();
   await sleep(BEFORE_MS);
   await jack.kill();
   await sleep(AWAY_MS);
@@ -152,11 +155,35 @@ test("connections that somebody has made are made again when the server is back"
   assert(!samples.some((sample, i) => i % 2 === 0 && sample !== 0), "something on the left");
 });
 
+test("two programs, a client each, are heard again when their server is back", async () => {
+  await using scratch = new Scratch();
+  await using jack = await JackServer.start(scratch.path);
+  const device = `${scratch.path}/dev`;
+  await using ossp = Run.ossp(["--dir", device, "--sink", `jack:${jack.name}`]);
+  await ossp.printed("serving", "stderr");
+  const dd = () => new Run(["dd", "if=/dev/urandom", `of=${device}/dsp`, "bs=1000"]);
+  await using _one = dd();
+  await using _other = dd();
+  const clients = async () => (await ports(jack)).match(/^dd(-01)?:out_1$/gm)?.length;
+  const both = async () => {
+    for (let tries = 0; await clients() !== 2; tries++) assert(tries < 100, "not two clients");
+    await jack.hears();
+  };
+  await both();
+  for (let times = 0; times < 3; times++) {
+    await jack.kill();
+    await sleep(AWAY_MS);
+    await jack.restart();
+    await both();
+  }
+});
+
 test("what JACK is told of our latency is what there is between program and port", async () => {
   await using scratch = new Scratch();
   await using jack = await JackServer.start(scratch.path);
   await using playing = await Playing.start(scratch, jack, noise(3 * SECOND_BYTES, 13));
-  await sleep(2 * BEFORE_MS);
+  await jack.hears();
+  await sleep(BEFORE_MS);
   const said = await ports(jack, "-l");
   // The card's own port hears of it through the connection.
   for (const port of [":out_1", "card:playback_1"]) {

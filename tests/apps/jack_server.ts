@@ -98,6 +98,11 @@ export class JackServer implements AsyncDisposable {
     return `${this.#folder}/heard-${this.#runs}`;
   }
 
+  /** Resolves when the card has heard something. */
+  async hears(): Promise<void> {
+    await this.#cardRun.printed("sound");
+  }
+
   /** Sends the server a signal. */
   signal(signal: Deno.Signal): void {
     this.#server.kill(signal);
@@ -134,7 +139,7 @@ export class JackServer implements AsyncDisposable {
 
   async #heard(): Promise<HeardByCard> {
     assertEquals(await this.#cardRun.end(), 0, this.#cardRun.stderr);
-    const { xruns } = JSON.parse(this.#cardRun.stdout.split("\n")[1]);
+    const { xruns } = JSON.parse(this.#cardRun.stdout.trimEnd().split("\n").at(-1)!);
     const floats = new Float32Array((await Deno.readFile(this.#heardPath)).buffer);
     const times = (await Deno.readTextFile(`${this.#heardPath}.times`)).trimEnd().split("\n");
     const cycles = times.map((line) => line.split(" ").map(Number))
