@@ -106,7 +106,7 @@ Deno.test({
       ls -lL /dev/sndstat | cut -c1-10
     `;
     await using run = Run.ossp(["--sink", "null", "--", "sh", "-c", script], { cwd: path });
-    assertEquals([await run.end(), run.stdout, run.stderr], [0, "-r--r--r--\n", ""]);
+    assertEquals([await run.end(), run.stdout, run.stderr], [0, "cr--r--r--\n", ""]);
     const text = (name: string) => Deno.readTextFileSync(`${path}/${name}`);
     const all = text("all");
     assertMatch(
