@@ -41,6 +41,8 @@ export interface Row {
   readonly script: string;
   /** The exit statuses that are right for it, if not 0. */
   readonly status?: number;
+  /** The front ends that it is tested on, if not fuse alone; a user-mode kernel is slow. */
+  readonly on?: "fuse, cuse";
   /** Whether its source has no clock: what it is too late for on a busy machine is not lost. */
   readonly free?: true;
   /** What ossp's source is, for a program that records: a file of the inputs. */
@@ -64,6 +66,7 @@ export const ROWS: readonly Row[] = [
     name: "`ogg123 -d oss` (libao)",
     package: "vorbis-tools",
     version: "1.4.2",
+    on: "fuse, cuse",
     script: "ogg123 -q -d oss noise.flac",
     outcome: { kind: "noise" },
   },
@@ -71,6 +74,7 @@ export const ROWS: readonly Row[] = [
     name: "`mpg321 -o oss` (libao)",
     package: "mpg321",
     version: "0.3.2",
+    on: "fuse, cuse",
     script: "mpg321 -q -o oss noise.mp3",
     outcome: { kind: "own", decode: "mpg321 -q -w wanted.wav noise.mp3" },
   },
@@ -79,6 +83,7 @@ export const ROWS: readonly Row[] = [
     package: "alsa-utils",
     version: "1.2.8",
     needs: "libasound2-plugins",
+    on: "fuse, cuse",
     script: "aplay -q -D ossp noise.wav",
     outcome: { kind: "noise" },
   },
@@ -87,6 +92,7 @@ export const ROWS: readonly Row[] = [
     package: "alsa-utils",
     version: "1.2.8",
     needs: "libasound2-plugins",
+    on: "fuse, cuse",
     script: "arecord -q -D ossp -f cd -s 22050 recorded.wav",
     source: "noise.wav",
     outcome: { kind: "recorded", bytes: 88_200 },
@@ -95,6 +101,7 @@ export const ROWS: readonly Row[] = [
     name: "`bplay`",
     package: "bplay",
     version: "0.991",
+    on: "fuse, cuse",
     script: "bplay noise.wav",
     status: 255,
     outcome: { kind: "noise" },
@@ -105,6 +112,7 @@ export const ROWS: readonly Row[] = [
     package: "bplay",
     version: "0.991",
     free: true,
+    on: "fuse, cuse",
     script: "brec -S -s 44100 -b 16 -t 1 -w recorded.wav",
     status: 255,
     source: "noise.wav",
@@ -114,6 +122,7 @@ export const ROWS: readonly Row[] = [
     name: "`ecasound -o /dev/dsp`",
     package: "ecasound",
     version: "2.9.3",
+    on: "fuse, cuse",
     script: "ecasound -q -i noise.wav -o /dev/dsp",
     outcome: { kind: "noise" },
   },
@@ -129,6 +138,7 @@ export const ROWS: readonly Row[] = [
     name: "`sndfile-play`",
     package: "sndfile-programs",
     version: "1.2.0",
+    on: "fuse, cuse",
     script: "sndfile-play noise.wav",
     outcome: { kind: "noise" },
   },
@@ -145,6 +155,7 @@ export const ROWS: readonly Row[] = [
     package: "libpython3.11-stdlib",
     version: "3.11.2",
     needs: "python3-minimal",
+    on: "fuse, cuse",
     script: `python3 -W ignore -c '
 import ossaudiodev, wave
 sound = wave.open("noise.wav")
@@ -244,6 +255,7 @@ device.close()'`,
     name: "`splay`",
     package: "splay",
     version: "0.9.5.2",
+    on: "fuse, cuse",
     script: "splay tone.mp3",
     outcome: { kind: "tone", hz: 1000, level: MP3_LEVEL, seconds: 0.95, residueDb: -60 },
   },
@@ -267,6 +279,7 @@ device.close()'`,
     name: "`aumix`",
     package: "aumix",
     version: "2.9.1",
+    on: "fuse, cuse",
     script: "aumix -v40 && aumix -q",
     outcome: { kind: "prints", text: /^vol 40, 40$/m },
   },
@@ -274,6 +287,7 @@ device.close()'`,
     name: "`rexima`",
     package: "rexima",
     version: "1.4",
+    on: "fuse, cuse",
     script: "rexima vol 70 && rexima -v",
     outcome: { kind: "prints", text: /^vol\s+70, ?70$/m },
   },
@@ -326,7 +340,7 @@ function heard({ outcome, note }: Row): string {
 
 /** The README's table, without the formatter's padding: the cells of each line. */
 export function readmeTable(): string[][] {
-  const rows = ROWS.map((row) => [row.name, row.version, heard(row), "fuse"]);
+  const rows = ROWS.map((row) => [row.name, row.version, heard(row), row.on ?? "fuse"]);
   return [
     ["program", "version", "heard", "tested on"],
     ...ELSEWHERE.map((row) => [...row]),
