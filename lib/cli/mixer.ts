@@ -6,6 +6,7 @@ import { ControlType } from "../oss/mixer_controls.ts";
 import {
   IOR,
   IOWR,
+  MIXER_CHANNEL_CONSTANTS,
   MIXER_CHANNELS,
   MixerEnumInfo,
   MixerValue,
@@ -268,13 +269,14 @@ function channelsOf(device: OssDevice): Control[] {
   const mask = device.call("SOUND_MIXER_READ_DEVMASK", IOR("M", SOUND_MIXER_DEVMASK));
   return MIXER_CHANNELS.flatMap((name, channel) => {
     if ((mask & 1 << channel) === 0) return [];
-    const read = () => device.call(`SOUND_MIXER_READ_${name}`, IOR("M", channel));
+    const constant = MIXER_CHANNEL_CONSTANTS[channel];
+    const read = () => device.call(`SOUND_MIXER_READ_${constant}`, IOR("M", channel));
     return [{
       name,
       about: "",
       show: () => sidesText(read()),
       set(value: string) {
-        device.call(`SOUND_MIXER_WRITE_${name}`, IOWR("M", channel), sidesOf(value, read()));
+        device.call(`SOUND_MIXER_WRITE_${constant}`, IOWR("M", channel), sidesOf(value, read()));
       },
     }];
   });

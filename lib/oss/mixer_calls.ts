@@ -103,13 +103,13 @@ export const MIXER_ROWS: readonly Call<HasMixer>[] = [
     const whose = channel in NOTES ? "" : ", which there is not: what was last written";
     return [
       int<HasMixer>(
-        `SOUND_MIXER_READ_${name.toUpperCase()}`,
+        `SOUND_MIXER_READ_${oss.MIXER_CHANNEL_CONSTANTS[channel]}`,
         IOR("M", channel),
         { ...notes, about: `the level of ${name}${whose}`, values: LEVEL },
         (target) => readChannel(target, channel),
       ),
       int<HasMixer>(
-        `SOUND_MIXER_WRITE_${name.toUpperCase()}`,
+        `SOUND_MIXER_WRITE_${oss.MIXER_CHANNEL_CONSTANTS[channel]}`,
         IOWR("M", channel),
         {
           ...notes,
@@ -121,14 +121,14 @@ export const MIXER_ROWS: readonly Call<HasMixer>[] = [
     ];
   }),
   int("SOUND_MIXER_READ_MUTE", IOR("M", oss.SOUND_MIXER_MUTE), {
-    about: "the channels that are muted",
+    about: "the channels that are muted; the number is READ_LOUD's and READ_ENHANCE's too",
     values: oss.CHANNEL_MASK,
     kernel: "EIO",
     osspd: "0",
     oss4: "EINVAL",
   }, readMutes),
   int("SOUND_MIXER_WRITE_MUTE", IOWR("M", oss.SOUND_MIXER_MUTE), {
-    about: "mutes these channels and no others",
+    about: "mutes these channels and no others; WRITE_LOUD and WRITE_ENHANCE likewise",
     values: oss.CHANNEL_MASK,
     kernel: "EIO",
     osspd: "0",

@@ -254,6 +254,35 @@ export const MIXER_CHANNELS = [
   "monitor",
 ] as const;
 
+/** The same channels, as the names of soundcard.h's constants and calls have them. */
+export const MIXER_CHANNEL_CONSTANTS = [
+  "VOLUME",
+  "BASS",
+  "TREBLE",
+  "SYNTH",
+  "PCM",
+  "SPEAKER",
+  "LINE",
+  "MIC",
+  "CD",
+  "IMIX",
+  "ALTPCM",
+  "RECLEV",
+  "IGAIN",
+  "OGAIN",
+  "LINE1",
+  "LINE2",
+  "LINE3",
+  "DIGITAL1",
+  "DIGITAL2",
+  "DIGITAL3",
+  "PHONEIN",
+  "PHONEOUT",
+  "VIDEO",
+  "RADIO",
+  "MONITOR",
+] as const;
+
 /** What READ_CAPS says. */
 export const SOUND_CAP_EXCL_INPUT = 0x1;
 
@@ -263,7 +292,7 @@ export const MIXER_CAPS = flags({ SOUND_CAP_EXCL_INPUT });
 /** A mask of mixer channels. */
 export const CHANNEL_MASK = flags(
   Object.fromEntries(
-    MIXER_CHANNELS.map((name, channel) => [`SOUND_MASK_${name.toUpperCase()}`, 1 << channel]),
+    MIXER_CHANNEL_CONSTANTS.map((name, channel) => [`SOUND_MASK_${name}`, 1 << channel]),
   ),
 );
 

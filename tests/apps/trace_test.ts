@@ -73,7 +73,7 @@ async function programs(folder: string): Promise<Traced[]> {
     traced.push({
       name: "aumix",
       command: ["aumix", "-d", "/dev/mixer", "-v", "60", "-w", "70", "-q"],
-      tells: [/^ {2}WRITE_VOL 60,60 -> 60,60$/m, /^ {2}READ_PCM -> 70,70$/m],
+      tells: [/^ {2}WRITE_VOLUME 60,60 -> 60,60$/m, /^ {2}READ_PCM -> 70,70$/m],
     });
   }
   return traced;

@@ -121,11 +121,11 @@ Deno.test("a level is kept to 100 percent a side, and each move counts", () => {
     const view = extensionInfo(file);
     return view.getInt32(MixerInfo.modify_counter, true);
   };
-  assertEquals(call(file, "READ_VOL"), both(100));
+  assertEquals(call(file, "READ_VOLUME"), both(100));
   const before = count();
-  assertEquals(call(file, "WRITE_VOL", 30 | 255 << 8), 30 | 100 << 8);
-  assertEquals(call(file, "READ_VOL"), 30 | 100 << 8);
-  assertEquals(call(file, "WRITE_VOL", 30 | 255 << 8), 30 | 100 << 8);
+  assertEquals(call(file, "WRITE_VOLUME", 30 | 255 << 8), 30 | 100 << 8);
+  assertEquals(call(file, "READ_VOLUME"), 30 | 100 << 8);
+  assertEquals(call(file, "WRITE_VOLUME", 30 | 255 << 8), 30 | 100 << 8);
   assertEquals(count(), before + 2);
 });
 
@@ -180,7 +180,7 @@ Deno.test("pcm moves the streams of the mover's group, those to come too, and vo
   assertEquals([one, two, other].map(({ pcm }) => pcm!.sides), [both(50), both(50), both(100)]);
   assertEquals([call(mine, "READ_PCM"), call(yours, "READ_PCM")], [both(50), both(100)]);
   assertEquals(card.stream(1, "a").pcm!.sides, both(50));
-  call(yours, "WRITE_VOL", both(50));
+  call(yours, "WRITE_VOLUME", both(50));
   assertEquals([one.gain.left, other.gain.left], [1 / 64, 1 / 8]);
   // The mean of its streams, as osspd tells it.
   assertEquals(streamCall(one, "SETPLAYVOL", both(20)), both(20));
@@ -203,7 +203,7 @@ Deno.test("recording has a gain of its own, which rec is another name of", () =>
   const stream = card.stream(1, "recorder", { plays: false, records: true });
   assertEquals(call(file, "WRITE_IGAIN", 50 | 100 << 8), 50 | 100 << 8);
   assertEquals(stream.recordGain, { left: 0.125, right: 1 });
-  assertEquals(call(file, "READ_REC"), 50 | 100 << 8);
+  assertEquals(call(file, "READ_RECLEV"), 50 | 100 << 8);
   assertEquals(streamCall(stream, "SETRECVOL", both(100)), both(100));
   assertEquals(call(file, "READ_IGAIN"), both(100));
   assertEquals(streamCall(stream, "GETPLAYVOL"), -EINVAL);
@@ -270,7 +270,7 @@ Deno.test("OSS 4's tree: the card's channels, then each stream by its program's 
   assertEquals(valueOf(file, find(file, "mpg123.rec"), both(50)), both(50));
   assertEquals([stream.gain, stream.recordGain.left], [{ left: 0, right: 0 }, 0.125]);
   assertEquals(valueOf(file, find(file, "vol.mute"), 7), 1);
-  assertEquals(call(file, "READ_VOL"), 0);
+  assertEquals(call(file, "READ_VOLUME"), 0);
   assertEquals(valueOf(file, find(file, "vol")), FULL_LEVEL);
 
   const info = extension(file, "MIXERINFO", -1) as DataView;
