@@ -9,7 +9,7 @@ export const FRAME_BYTES = 4; // S16 in stereo
 export const SECOND_BYTES = JACK_SOUND.rateHz * FRAME_BYTES;
 
 /** A server without real-time scheduling drops cycles on a busy machine, and says so. */
-export const TRIES = 3;
+export const TRIES = 5;
 
 /** Whether the tests can run here. */
 export const LACKING = !available("jackd", "cc");

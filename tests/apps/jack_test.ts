@@ -36,7 +36,7 @@ const BACK_LIMIT_MS = 2000;
 const AWAY_MS = 700;
 
 /** How long the sound lasts meanwhile, and how much of it is heard before. */
-const INTERRUPTED_SECONDS = 4;
+const INTERRUPTED_SECONDS = 8;
 const BEFORE_MS = 1200;
 
 /** What is left of what was heard behind one of the sounds; undefined if that is not what comes next. */
