@@ -78,7 +78,7 @@ class Table {
   /** A line for each script, one for all, and one for each test that differs anywhere. */
   *lines(): Iterable<string> {
     const row = (cells: readonly string[], name: string) =>
-      cells.map((cell) => cell.padStart(15)).join("") + `  ${name}`;
+      name.padEnd(WIDEST_NAME) + cells.map((cell) => cell.padStart(14)).join("");
     const counts = (names: readonly string[]) =>
       TARGETS.map((target) => {
         const ofTarget = names.map((name) => this.#ending(name, target).outcome);
@@ -103,6 +103,8 @@ class Table {
     }
   }
 }
+
+const WIDEST_NAME = 62;
 
 const SIGNS = { passed: "ok", failed: "no", ignored: "-" };
 
