@@ -44,10 +44,8 @@ export async function runTargets(
     "--time-limit",
     String(LIMIT_SECONDS),
   ];
-  const words = (device: string, ...more: string[]) =>
-    [...OSSP, "script", "--device", device, ...options, ...more].join(" ");
   const script = (device: string, ...more: string[]) =>
-    [words(device, ...more), ...scripts].join(" ");
+    [...OSSP, "script", "--device", device, ...options, ...more, ...scripts].join(" ");
   const run = (...more: string[]) =>
     [
       ...OSSP,
@@ -68,7 +66,7 @@ export async function runTargets(
     fuse: `${run("--frontend", "fuse", "--loopback", "loop")} ${
       script("/dev/dsp", "--loop", "/dev/loop0,/dev/loop1")
     }`,
-    osspd: `deno run -A tests/oracle/inside/osspd.ts ${scripts.join(" ")} -- ${words("DSP")}`,
+    osspd: `deno run -A tests/oracle/inside/osspd.ts ${script("DSP")}`,
   };
   const { output } = await bootQemu({
     script: targets.map((target) =>
