@@ -2,7 +2,7 @@
 
 import { type ClockKind, FrameClock } from "../pcm/clock.ts";
 import { Converter } from "../pcm/converter.ts";
-import { DriftControl, SlipReader } from "../pcm/drift.ts";
+import { DriftControl, prepareSlips, SlipReader } from "../pcm/drift.ts";
 import { MixedSink, type MixTarget } from "./mixed.ts";
 import type { ResamplerQuality } from "../pcm/resample.ts";
 import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "./sink.ts";
@@ -37,6 +37,7 @@ export class Loopback implements MixTarget, Source {
     this.#parameters = parameters;
     this.#resample = resample;
     this.sink = new MixedSink(() => this, clock, parameters, resample);
+    prepareSlips();
   }
 
   open(parameters: PcmParameters): SourceStream {

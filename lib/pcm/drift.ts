@@ -15,8 +15,6 @@ const RECOVERY_MS = 10_000;
 
 /** Says when a queue between two clocks must give a frame more or less. */
 export class DriftControl {
-  /** Frames that it has had taken beside those that were due, and left out: all of them. */
-  slips = 0;
   readonly #framesPerMs: number;
   #startMs = NaN;
   #lastMs = 0;
@@ -59,7 +57,6 @@ export class DriftControl {
     if (Math.abs(this.#owed) < 1) return 0;
     const slip = this.#owed > 0 ? 1 : -1;
     this.#owed -= slip;
-    this.slips++;
     return slip;
   }
 }
@@ -73,29 +70,37 @@ const REACH = 24;
 // Of the window: its noise is below that of 16 bits up to 0.8 of what the rate can hold.
 const KAISER_BETA = 9;
 
-let rows: Float64Array[] | undefined;
+let rows: Float64Array[] = [];
 
-/** For each place between two frames, what those around it count for there. */
-function filters(): Float64Array[] {
+/**
+ * Makes the filters for slips, for each place between two frames what those around it count for there:
+ * some 20 ms of work, to be done before there are clients.
+ */
+export function prepareSlips(): void {
+  if (rows.length > 0) return;
   const bessel = (x: number) => {
     let [sum, term] = [1, 1];
     for (let k = 1; term > 1e-12 * sum; k++) sum += term *= (x / 2 / k) ** 2;
     return sum;
   };
-  return rows ??= Array.from(
+  const atCentre = bessel(KAISER_BETA);
+  const weight = (distance: number) => {
+    if (distance === 0) return 1;
+    const angle = Math.PI * distance;
+    const edge = Math.sqrt(Math.max(0, 1 - (distance / REACH) ** 2));
+    return Math.sin(angle) / angle * bessel(KAISER_BETA * edge) / atCentre;
+  };
+  rows = Array.from(
     { length: SLIP_FRAMES },
     (_, k) =>
-      Float64Array.from({ length: 2 * REACH }, (_, tap) => {
-        const distance = tap - REACH + 1 - k / SLIP_FRAMES;
-        const angle = Math.PI * distance;
-        const window = bessel(KAISER_BETA * Math.sqrt(Math.max(0, 1 - (distance / REACH) ** 2))) /
-          bessel(KAISER_BETA);
-        return distance === 0 ? 1 : Math.sin(angle) / angle * window;
-      }),
+      Float64Array.from(
+        { length: 2 * REACH },
+        (_, tap) => weight(tap - REACH + 1 - k / SLIP_FRAMES),
+      ),
   );
 }
 
-/** Takes frames from a queue as they are, but for slips. */
+/** Takes frames from a queue as they are, but for slips, which must have been prepared. */
 export class SlipReader {
   readonly #queue: FrameQueue;
   /** Frames at the queue's start that have been given, and are kept for what lies between frames. */
@@ -143,7 +148,7 @@ export class SlipReader {
   #between(target: Float64Array<ArrayBuffer>, at: number): void {
     const { channels } = this.#queue;
     const back = this.#slip < 0 && this.#step > 0;
-    const row = filters()[back ? SLIP_FRAMES - this.#step : this.#step];
+    const row = rows[back ? SLIP_FRAMES - this.#step : this.#step];
     const first = this.#past - (back ? 1 : 0) - REACH + 1;
     const samples = this.#queue.first(first + 2 * REACH);
     for (let channel = 0; channel < channels; channel++) {

@@ -2,7 +2,7 @@
 
 import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
 import { FrameQueue } from "../../lib/pcm/converter.ts";
-import { DriftControl, SlipReader } from "../../lib/pcm/drift.ts";
+import { DriftControl, prepareSlips, SlipReader } from "../../lib/pcm/drift.ts";
 import { Random } from "../random.ts";
 
 const RATE_HZ = 48000;
@@ -51,6 +51,7 @@ Deno.test("an hour of drift is made up for, and the queue stays what it was", ()
 function slipped(slips: readonly (1 | -1)[]): { given: Float64Array; sine: (i: number) => number } {
   const sine = (i: number) => 0.5 * Math.sin(2 * Math.PI * 5000 * i / RATE_HZ);
   const queue = new FrameQueue(1);
+  prepareSlips();
   const reader = new SlipReader(queue);
   const frames = RATE_HZ * (slips.length + 1);
   queue.append(Float64Array.from({ length: frames + 2000 }, (_, i) => sine(i)), frames + 2000);
