@@ -161,10 +161,13 @@ export class Capture {
     const nowMs = this.#host.now();
     const ring = this.#ring!;
     const stream = this.#stream!;
-    const { frameBytes } = this.#parameters;
+    const { frameBytes, fragmentBytes } = this.#parameters;
     let frames = stream.available(nowMs);
     if (!stream.free) frames -= this.#makeRoom(frames, nowMs);
-    frames = Math.min(frames, Math.floor(ring.free / frameBytes));
+    // One that has everything at once stays a fragment behind a full ring: a pointer that has gone
+    // once around would seem to stand (ALSA's `type oss` has only where it is in the ring).
+    const room = stream.free ? ring.free - fragmentBytes : ring.free;
+    frames = Math.min(frames, Math.floor(room / frameBytes));
     if (frames <= 0) return;
     const bytes = frames * frameBytes;
     if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(ring.capacity);

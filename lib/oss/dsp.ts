@@ -218,9 +218,14 @@ export class Dsp {
     return mapped?.inUse ? mapped : this.capture;
   }
 
-  /** The recording's fragments as poll(2) sees them, if it is followed by GETIPTR. */
+  /**
+   * The recording's fragments as poll(2) sees them, if it is followed by GETIPTR. Where a source has
+   * everything at once, none comes until the program has read, which it may wait to be told to.
+   */
   get followedBlocks(): Blocks | undefined {
-    return this.followsInput ? this.recorder?.blocks : undefined;
+    const { recorder, capture } = this;
+    const stands = recorder === capture && capture?.free;
+    return this.followsInput && !stands ? recorder?.blocks : undefined;
   }
 
   /** Format, rate or channels have changed: both halves begin anew. */

@@ -92,6 +92,7 @@ export const ROWS: readonly Row[] = [
     package: "alsa-utils",
     version: "1.2.8",
     needs: "libasound2-plugins",
+    free: true,
     on: "fuse, cuse",
     script: "arecord -q -D ossp -f cd -s 22050 recorded.wav",
     source: "noise.wav",

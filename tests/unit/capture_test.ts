@@ -204,6 +204,13 @@ Deno.test("a source without a clock gives what is asked for, and loses nothing",
   assertEquals(capture.dueMs, Infinity);
 });
 
+Deno.test("the pointer of a source without a clock is never once around the ring", () => {
+  const { capture, parameters, read } = harness("free");
+  read(5, 0);
+  assertEquals(capture.readableBytes(), parameters.bufferBytes - parameters.fragmentBytes);
+  assertEquals(capture.pointerBytes(), 5 + capture.readableBytes());
+});
+
 Deno.test("a source that fails is EIO to the program, said once, until a RESET", () => {
   const { capture, state, warnings, at, read } = harness();
   read(1, 0);

@@ -232,3 +232,13 @@ Deno.test("where output is triggered the ring plays, and the recording is read(2
   assertEquals(harness.pages.findIndex((byte) => byte !== 0), -1);
   assertEquals(harness.dsp.capture!.read(new Uint8Array(FRAGMENT_BYTES), 0, FRAGMENT_BYTES), 4096);
 });
+
+Deno.test("who polls after GETIPTR waits for the next fragment, of a source that has a clock", () => {
+  for (const clock of ["real", "free"] as const) {
+    const harness = new Harness(clock);
+    harness.dsp.capture!.read(new Uint8Array(4), 0, 4);
+    assertEquals(harness.dsp.followedBlocks, undefined);
+    harness.call("SNDCTL_DSP_GETIPTR");
+    assertEquals(harness.dsp.followedBlocks !== undefined, clock === "real", clock);
+  }
+});
