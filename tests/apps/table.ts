@@ -305,6 +305,7 @@ const ELSEWHERE: readonly (readonly [name: string, version: string, heard: strin
     ],
     ["`mplayer -ao oss`", "1.5", "exactly", "fuse, cuse"],
     ["`mpg123 -o oss`", "1.31.2", "exactly", "fuse, cuse"],
+    ["a 32-bit `mpg123`", "1.31.2", "exactly", "fuse, cuse, under QEMU"],
     [
       "`sox -t oss`, `play`",
       "14.4.2",

@@ -2,8 +2,9 @@
 // numbers of the calls. Kernels without such programs (a user-mode one among them) cannot show it.
 
 import { assertEquals } from "@std/assert";
-import { Scratch } from "../programs.ts";
+import { difference, makeTake, programNamed, readWav, Scratch } from "../programs.ts";
 import { compile } from "../compile.ts";
+import { i386 } from "./packages.ts";
 import { bootQemu, qemuMissing } from "./qemu.ts";
 
 const TIMEOUT_SECONDS = 400;
@@ -21,6 +22,16 @@ const FRONT_ENDS = [
     "/dev/ossp_mixer",
   ],
 ] as const;
+
+/** mpg123 and its libraries. */
+const MPG123 = ["mpg123", "libmpg123-0", "libout123-0", "libsyn123-0", "libc6"];
+
+/** The shell's words that run Debian's 32-bit mpg123 from the folder that it is unpacked in. */
+function mpg123Words(root: string): string {
+  const libraries = `${root}/usr/lib/i386-linux-gnu`;
+  return `env MPG123_MODDIR=${libraries}/mpg123 ${root}/lib/i386-linux-gnu/ld-linux.so.2 ` +
+    `--library-path ${root}/lib/i386-linux-gnu:${libraries} ${root}/usr/bin/mpg123.bin -q --no-control`;
+}
 
 Deno.test({
   name: "a 32-bit program for OSS 4 finds what it looks for, on fuse and on cuse",
@@ -45,5 +56,38 @@ Deno.test({
       timeoutSeconds: TIMEOUT_SECONDS,
     });
     assertEquals(output.replaceAll("\r", ""), "fuse\nok 32\ncuse\nok 32");
+  },
+});
+
+Deno.test({
+  name: "a 32-bit mpg123 plays to the bit, on fuse and on cuse",
+  ignore: qemuMissing() !== undefined && Deno.env.get("CI") !== "true",
+  fn: async () => {
+    await using scratch = await Scratch.create();
+    const { path } = scratch;
+    const root = await i386(...MPG123);
+    const mpg123 = mpg123Words(root);
+    await makeTake(programNamed("mpg123"), path, 32);
+    const input = `${path}/input-32`;
+    const ossp = `${Deno.execPath()} run --allow-all --no-lock --quiet main.ts run`;
+    const script = FRONT_ENDS.map(([frontend, options, dsp]) => `
+      mkdir -p /tmp/devices ${path}/${frontend}
+      ${ossp} --frontend ${frontend} --sink wav:${path}/${frontend}/%n.wav ${options.join(" ")} \\
+        2>/tmp/log &
+      for i in $(seq 1000); do [ -e ${dsp} ] && break; sleep 0.1; done
+      ${mpg123} -o oss -a ${dsp} ${input} && echo ${frontend} || cat /tmp/log
+      kill $!; wait $!`).join("\n");
+    const { output } = await bootQemu({
+      script: `${mpg123} -w ${path}/wanted.wav ${input}\n${script}`,
+      folders: [path, root],
+      timeoutSeconds: TIMEOUT_SECONDS,
+    });
+    assertEquals(output.replaceAll("\r", ""), "fuse\ncuse");
+    const wanted = await readWav(`${path}/wanted.wav`);
+    for (const [frontend] of FRONT_ENDS) {
+      const names = Array.from(Deno.readDirSync(`${path}/${frontend}`), ({ name }) => name);
+      const sounds = await Promise.all(names.map((name) => readWav(`${path}/${frontend}/${name}`)));
+      assertEquals(sounds.map((heard) => difference(heard, wanted)), [undefined], frontend);
+    }
   },
 });

@@ -19,6 +19,7 @@ import {
   runGuest,
 } from "../guest.ts";
 import { cpio, type CpioFile } from "./cpio.ts";
+import { cached, run, unpack } from "./packages.ts";
 
 const REPOSITORY = import.meta.dirname!.replace(/\/tests\/oracle$/, "");
 
@@ -55,36 +56,11 @@ export function qemuMissing(): string | undefined {
   }
 }
 
-/** What a program prints; its failure means that the kernel cannot be had. */
-async function run(program: string, args: string[], cwd?: string): Promise<Uint8Array> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args,
-    cwd,
-    stdin: "null",
-  }).output();
-  if (success) return stdout;
-  const words = [program, ...args].join(" ");
-  throw new GuestError("missing", `${words}: ${new TextDecoder().decode(stderr).trim()}`);
-}
-
 /** A kernel package and busybox-static, unpacked: the latter is not installed where busybox is. */
 interface Kernel {
   /** Holds boot/vmlinuz-RELEASE, lib/modules/RELEASE and bin/busybox. */
   readonly folder: string;
   readonly release: string;
-}
-
-function cacheFolder(): string {
-  const cache = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") ?? "/root"}/.cache`;
-  return `${cache}/ossp/kernel`;
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
 }
 
 /** The kernel that the package lists name, fetched and unpacked if it is not there yet. */
@@ -96,23 +72,10 @@ async function kernel(): Promise<Kernel> {
     throw new GuestError("missing", `${META_PACKAGE} is in no package list: apt-get update`);
   }
 
-  const folder = `${cacheFolder()}/${release}`;
-  if (isFolder(folder)) return { folder, release };
-  // In a folder of its own until it is whole: another test may be doing the same.
-  await Deno.mkdir(cacheFolder(), { recursive: true });
-  const work = await Deno.makeTempDir({ dir: cacheFolder(), prefix: "new-" });
-  try {
-    await run("apt-get", ["download", "--quiet", name, "busybox-static"], work);
-    for (const { name: archive } of Array.from(Deno.readDirSync(work))) {
-      await run("dpkg-deb", ["--extract", `${work}/${archive}`, `${work}/unpacked`]);
-    }
+  const folder = await cached(`kernel/${release}`, async (work) => {
+    await unpack(work, [name, "busybox-static"]);
     await run("depmod", ["--basedir", `${work}/unpacked`, release]);
-    await Deno.rename(`${work}/unpacked`, folder).catch((error) => {
-      if (!isFolder(folder)) throw error;
-    });
-  } finally {
-    await Deno.remove(work, { recursive: true });
-  }
+  });
   return { folder, release };
 }
 
