@@ -255,16 +255,24 @@ test("a stopped server is waited for, and heard again when it goes on", async ()
 });
 
 test("the first streams wait for a server that comes later", async () => {
-  await using scratch = new Scratch();
-  await using jack = await JackServer.start(scratch.path);
-  await jack.kill();
-  assert(probe(jack.name)?.includes(jack.name));
-  await using run = await Interrupted.start(scratch, jack);
-  await run.logged("is not there");
-  await jack.restart();
-  assertEquals(probe(jack.name), undefined);
-  await run.assertUnnoticed("is not there");
-  assertBack(await jack.end(), 0, run.sound);
+  for (let left = TRIES - 1;; left--) {
+    await using scratch = new Scratch();
+    await using jack = await JackServer.start(scratch.path);
+    await jack.kill();
+    assert(probe(jack.name)?.includes(jack.name));
+    await using run = await Interrupted.start(scratch, jack);
+    await run.logged("is not there");
+    await jack.restart();
+    assertEquals(probe(jack.name), undefined);
+    await run.assertUnnoticed("is not there");
+    const heard = await jack.end();
+    try {
+      return assertBack(heard, 0, run.sound);
+    } catch (error) {
+      // A cycle that the server itself had no time for is not heard.
+      if (heard.xruns === 0 || left === 0) throw error;
+    }
+  }
 });
 
 test("--jack-connect says which ports a program is heard at", async () => {
