@@ -47,7 +47,7 @@ alone, and what they find in it they use. In the machine code of 52 programs and
 12 that set a rate of /dev/dsp (MPlayer, SDL, ffmpeg, libao, OpenAL, PortAudio, xine, sox, mpg123, MPD,
 MOC, ...) the call's number was searched for: two ask. GStreamer's oss4sink and oss4src refuse to work
 below 4.0.3, and with 4.1 play and record. libcw plays with either. Programs in source that ask (QEMU
-and VirtualBox where they are built with OSS 4's header, kwave, AeonWave) take less than 4 to mean that
+and VirtualBox where they are built with OSS 4's header, AeonWave) take less than 4 to mean that
 OSS 4's calls are not there, or only print it; none was found that works less well with more.
 
 ## 32-bit programs

@@ -73,6 +73,7 @@ async function run(args: string[]): Promise<number> {
   if (parsed.values.child) return await obey();
   if (parsed.operands.length === 0) throw usage("script", "a FILE is wanted");
   const tests = readTests(parsed);
+  placeOf(parsed, ""); // or each test would be refused for what is wrong with the options
   if (parsed.values.worker !== undefined) return await work(parsed, tests);
   const limitMs = wholeNumber(SCRIPT, parsed, "time-limit", 1, 86_400) * 1000;
   const report = makeReport(parsed.values.output as Output, (line) => console.log(line));
@@ -117,15 +118,21 @@ function readTests({ operands, values }: Parsed): Planned[] {
   return chosen;
 }
 
-function placeOf({ values }: Parsed, path: string): Place {
-  const slackMs = Number(values.slack);
+function placeOf(parsed: Parsed, path: string): Place {
+  const { values } = parsed;
+  const slackMs = wholeNumber(SCRIPT, parsed, "slack", 0, 86_400_000);
   if (values.device === undefined) {
     const loop = ["/dev/loop0", "/dev/loop1"] as const;
     return { device: "/dev/dsp", control: `/dev/${CONTROL_NAME}`, path, loop, slackMs };
   }
-  const [play, record] = values.loop?.split(",") ?? [];
-  const loop = record ? [play, record] as const : undefined;
-  return { device: resolve(values.device), path, loop, slackMs };
+  return { device: resolve(values.device), path, loop: loopOf(values.loop), slackMs };
+}
+
+function loopOf(paths: string | undefined): Place["loop"] {
+  if (paths === undefined) return undefined;
+  const [play, record, ...more] = paths.split(",");
+  if (play && record && more.length === 0) return [play, record];
+  throw usage("script", `--loop ${paths}: PATH,PATH is wanted`);
 }
 
 function clockOf({ control }: Pick<Place, "control">): ScriptClock {

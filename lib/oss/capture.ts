@@ -10,7 +10,7 @@ import { EIO } from "../../ffi/libc.ts";
 import type { Client } from "../backend/sink.ts";
 import type { Source, SourceStream } from "../backend/source.ts";
 import { RingBuffer } from "../buffer/ring.ts";
-import { raisePeaks } from "../pcm/peaks.ts";
+import { peaksOf } from "../pcm/peaks.ts";
 import { applyGain, type Gain } from "../pcm/volume.ts";
 import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
@@ -123,10 +123,8 @@ export class Capture {
   /** How loud each channel is that the source gave last; 1 is full scale. */
   peaks(): Float64Array {
     const { format, channels } = this.#parameters;
-    const peaks = new Float64Array(channels);
     if (this.#running) this.#move(); // which may be its end
-    if (this.#running) raisePeaks(peaks, format, channels, this.#scratch, this.#movedBytes);
-    return peaks;
+    return peaksOf(format, channels, this.#scratch, this.#running ? this.#movedBytes : 0);
   }
 
   /** Bytes captured since the open or the last RESET. */

@@ -4,7 +4,7 @@
 import { EIO } from "../../ffi/libc.ts";
 import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "../backend/sink.ts";
 import { RingBuffer } from "../buffer/ring.ts";
-import { raisePeaks } from "../pcm/peaks.ts";
+import { peaksOf } from "../pcm/peaks.ts";
 import { applyGain, type Gain } from "../pcm/volume.ts";
 import { Blocks } from "./blocks.ts";
 import type { Parameters } from "./parameters.ts";
@@ -352,10 +352,8 @@ export class Playback {
   /** How loud each channel is that was last moved to the sink; 1 is full scale. */
   peaks(): Float64Array {
     const { format, channels } = this.#parameters;
-    const peaks = new Float64Array(channels);
     if (this.#running) this.#move(); // which may be its end
-    if (this.#running) raisePeaks(peaks, format, channels, this.#scratch, this.#movedBytes);
-    return peaks;
+    return peaksOf(format, channels, this.#scratch, this.#running ? this.#movedBytes : 0);
   }
 
   /** SKIP: what is not at the sink yet is not heard, and the sound goes on with what comes now. */

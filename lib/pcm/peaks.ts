@@ -6,17 +6,14 @@ import type { SampleFormat } from "./format.ts";
 const PIECE_SAMPLES = 1680;
 const piece = new Float64Array(PIECE_SAMPLES);
 
-/**
- * Raises `peaks`, one a channel, to the greatest magnitudes in `length` bytes of whole frames from the
- * start of `bytes` on. Full scale is 1.
- */
-export function raisePeaks(
-  peaks: Float64Array,
+/** The greatest magnitude of each channel in the first `length` bytes, whole frames. Full scale is 1. */
+export function peaksOf(
   format: SampleFormat,
   channels: number,
   bytes: Uint8Array,
   length: number,
-): void {
+): Float64Array {
+  const peaks = new Float64Array(channels);
   const samples = length / format.bytes;
   for (let done = 0; done < samples; done += PIECE_SAMPLES) {
     const count = Math.min(PIECE_SAMPLES, samples - done);
@@ -26,4 +23,5 @@ export function raisePeaks(
       if (magnitude > peaks[i % channels]) peaks[i % channels] = magnitude;
     }
   }
+  return peaks;
 }

@@ -5,15 +5,12 @@ import { ERRNO_NAMES } from "../../ffi/errno.ts";
 import {
   dup,
   lastErrno,
-  map,
   POLLERR,
   POLLIN,
   POLLOUT,
   read,
   setNonBlocking,
-  type SharedMemory,
   SystemError,
-  unmap,
   write,
 } from "../../ffi/libc.ts";
 import { durationMs, evaluate, parseDuration, type Scope } from "./amount.ts";
@@ -21,6 +18,7 @@ import { Child, type Failing, type Order, type Place } from "./children.ts";
 import type { ScriptClock } from "./clock.ts";
 import { Descriptor } from "./descriptor.ts";
 import { getField, setField } from "./layout.ts";
+import { Mappings, type Part } from "./mappings.ts";
 import { rowNamed } from "./names.ts";
 import { Needs } from "./needs.ts";
 import { compare, type Mismatch, type Outcome } from "./outcome.ts";
@@ -74,7 +72,7 @@ export class Runner {
   readonly #surroundings: Surroundings;
   readonly #needs: Needs;
   readonly #descriptors: Descriptor[] = [];
-  readonly #mappings = new Map<string, { memory: SharedMemory; of: Descriptor }>();
+  readonly #mappings = new Mappings();
   readonly #captured = new Map<string, number>();
   readonly #children: Child[] = [];
   readonly #failings: Failing[] = [];
@@ -237,21 +235,34 @@ export class Runner {
       case "fault":
         this.#fault(action.fault, action.argument, on, scope);
         return {};
+      case "mmap": {
+        const [descriptor, length] = [this.#using(on), evaluate(action.length, scope)];
+        return attempt(() => this.#mappings.map(action.as, descriptor, length));
+      }
+      case "munmap":
+        this.#mappings.unmap(action.mapping);
+        return {};
+      case "peek": {
+        const { bytes } = this.#part(action, scope);
+        return { value: bytes.length, bytes: bytes.slice() };
+      }
+      case "poke": {
+        const { bytes, of } = this.#part(action, scope);
+        bytes.set(this.#samples(action.content, of, of.written, bytes.length, scope));
+        of.written += bytes.length;
+        return { value: bytes.length };
+      }
       default:
-        return this.#mapped(action, on, scope);
+        throw new Error(`${action.do}: not here`);
     }
   }
 
   #open({ device, mode, nonblock, excl, as }: Action & { do: "open" }): Outcome {
-    try {
-      const path = this.#needs.path(device);
-      const name = as ?? device.replace(/.*\//, "");
+    const path = this.#needs.path(device);
+    const name = as ?? device.replace(/.*\//, "");
+    return attempt(() => {
       this.#descriptors.push(Descriptor.open(name, path, mode, { nonblock, excl }));
-      return {};
-    } catch (error) {
-      if (error instanceof SystemError) return { errno: error.errno };
-      throw error;
-    }
+    });
   }
 
   #call(
@@ -357,41 +368,12 @@ export class Runner {
     return { events: ready === 0 ? "-" : ready === POLLIN ? "in" : "out" };
   }
 
-  #mapped(action: Action, on: string | undefined, scope: Scope): Outcome {
-    if (action.do === "mmap") {
-      const of = this.#using(on);
-      try {
-        const memory = map(of.fd, evaluate(action.length, scope), of.mode === "rdwr");
-        this.#mappings.set(action.as, { memory, of });
-        return {};
-      } catch (error) {
-        if (error instanceof SystemError) return { errno: error.errno };
-        throw error;
-      }
-    }
-    if (action.do !== "poke" && action.do !== "peek" && action.do !== "munmap") {
-      throw new Error(`${action.do}: not here`);
-    }
-    const mapping = this.#mappings.get(action.mapping);
-    if (!mapping) throw new Error(`nothing is mapped as ${action.mapping}`);
-    const { memory, of } = mapping;
-    if (action.do === "munmap") {
-      this.#mappings.delete(action.mapping);
-      unmap(memory);
-      return {};
-    }
-    const offset = evaluate(action.offset, scope);
-    const length = evaluate(action.length, scope);
-    if (offset < 0 || offset + length > memory.bytes.length) {
-      throw new Error(`${action.mapping} has ${memory.bytes.length} bytes`);
-    }
-    if (action.do === "peek") {
-      return { value: length, bytes: memory.bytes.slice(offset, offset + length) };
-    }
-    const bytes = this.#samples(action.content, of, of.written, length, scope);
-    memory.bytes.set(bytes, offset);
-    of.written += length;
-    return { value: length };
+  /** The part of a mapping that a statement is about. */
+  #part(
+    { mapping, offset, length }: { mapping: string; offset: string; length: string },
+    scope: Scope,
+  ): Part {
+    return this.#mappings.part(mapping, evaluate(offset, scope), evaluate(length, scope));
   }
 
   #fault(
@@ -436,7 +418,6 @@ export class Runner {
   /** Closes everything and ends every child. */
   async #end(): Promise<void> {
     for (const child of this.#children.splice(0)) await child.kill("SIGKILL");
-    for (const { memory } of this.#mappings.values()) unmap(memory);
     this.#mappings.clear();
     for (const descriptor of this.#descriptors.splice(0)) descriptor.close();
     this.#captured.clear();
@@ -444,6 +425,17 @@ export class Runner {
     if (this.#faulty) this.#clock.fault("none", 0);
     this.#faulty = false;
     this.#clock.waitUntil(this.#clock.now() + PAUSE_MS);
+  }
+}
+
+/** What comes of a system call that throws what it is refused with. */
+function attempt(call: () => void): Outcome {
+  try {
+    call();
+    return {};
+  } catch (error) {
+    if (error instanceof SystemError) return { errno: error.errno };
+    throw error;
   }
 }
 

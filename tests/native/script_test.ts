@@ -36,8 +36,6 @@ Deno.test({
     for (const { name, outcome, text } of results) {
       await test.step({
         name,
-        // What needs more than the null sink and a tone has.
-        ignore: outcome === "ignored",
         fn: () => assertEquals([outcome, text], ["passed", ""]),
       });
     }
@@ -81,9 +79,9 @@ test needs what there is not
   needs oss4 fault
   open /dev/nothing wronly
 
-test <odd> & "quoted" # no comment
+test <odd> & "quoted" # a comment
   wait 1ms
-`.replace(" # no", " #no");
+`;
 
 Deno.test({
   name: "a script that fails",
@@ -102,7 +100,7 @@ Deno.test({
         /wrong\.oss:7: GETOSPACE -> fragsize=\$size\+1\n +expected: fragsize=\$size\+1\n +got: fragments=/,
       );
       assertMatch(stdout, /wrong\.oss:12: write zeros 16 -> 17\n +expected: 17\n +got: 16/);
-      assertMatch(stdout, /\d passed, 3 failed, 0 skipped|\d passed, 2 failed, 1 skipped/);
+      assertMatch(stdout, /^2 passed, 3 failed, 0 skipped$/m);
     });
 
     await test.step("is TAP 14", async () => {
@@ -110,7 +108,7 @@ Deno.test({
       assertMatch(stdout, /^TAP version 14\n1\.\.5\n/);
       assertMatch(stdout, /^ok 1 - .*: holds$/m);
       assertMatch(stdout, /^not ok 2 - .*: does not hold\n {2}---\n {2}message: ".*wrong\.oss:7:/m);
-      assertMatch(stdout, /^ok 5 - .*: test <odd> & "quoted" \\#no comment$|^ok 5 - .*<odd>/m);
+      assertMatch(stdout, /^ok 5 - .*: <odd> & "quoted"$/m);
       assertEquals(stdout.match(/^(not )?ok \d/gm)?.length, 5);
     });
 
