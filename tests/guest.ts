@@ -42,7 +42,7 @@ export interface GuestResult {
  * Why there is no exit status:
  * - `missing`: a program that the boot needs is not installed, or the kernel cannot be had
  * - `start`: the kernel or the guest's set-up failed before the script ran
- * - `panic`: the guest's kernel found a fault in itself, or its process 1 was killed
+ * - `panic`: while the script ran, the guest's kernel found a fault in itself, or its process 1 was killed
  * - `power-off`: something powered the guest off, or rebooted it, while the script ran
  * - `killed`: the kernel's process was killed from outside
  * - `timeout`: the script did not end in time
@@ -171,7 +171,12 @@ export async function runGuest(
   const fail = (failure: GuestFailure, what: string) =>
     new GuestError(failure, what, printed.output, printed.console);
   const panic = printed.console.match(/Kernel panic - not syncing: (.*)/);
-  if (panic) throw fail("panic", `the guest's kernel panicked: ${panic[1]}`);
+  if (panic) {
+    throw fail(
+      reports.has("ready") ? "panic" : "start",
+      `the guest's kernel panicked: ${panic[1]}`,
+    );
+  }
   if (timedOut) throw fail("timeout", `no end after ${timeoutSeconds} s: ${script}`);
   const failed = reports.get("failed");
   if (failed) throw fail("start", failed);
