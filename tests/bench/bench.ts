@@ -1,8 +1,8 @@
 // Measures ossp: natively against a minimal C server, in a user-mode kernel against osspd, what it
 // costs to run, what mapped streams and mixes cost, what sound servers cost, whether its delays are
-// true, whether JACK's cycles are served in time, and what the page cache of a mapping does. Ratios are of calls in turn, in one run, so they
-// hold on any machine; the limits are those that we hold ourselves to. Exits with 1 if one is
-// exceeded.
+// true, whether JACK's cycles are served in time, and what the page cache of a mapping does. Ratios are
+// of calls in turn, in one run, so they hold on any machine; the limits are those that we hold
+// ourselves to. Exits with 1 if one is exceeded.
 //
 // Usage: bench.ts [--seconds N] [native] [osspd] [cost] [mapped] [mix] [servers] [delay] [jack]
 //                 [pagecache]
