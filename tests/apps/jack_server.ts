@@ -23,7 +23,7 @@ export interface HeardByCard {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** A cycle's first frame and when it began, in milliseconds since the epoch. */
   readonly cycles: readonly { readonly frame: number; readonly atMs: number }[];
-  /** How often the server had no time for a cycle: then frames are missing. */
+  /** How often a cycle was not done in time: then frames are missing, or are heard twice. */
   readonly xruns: number;
 }
 
@@ -54,7 +54,7 @@ export class JackServer implements AsyncDisposable {
   readonly #folder: string;
   readonly #options: JackOptions;
   /** What servers said that have ended. */
-  #said = "";
+  readonly #said: string[] = [];
   #card = "";
   #runs = 0;
   #ended = true;
@@ -111,7 +111,9 @@ export class JackServer implements AsyncDisposable {
   /** How often each client was late, as the servers that have ended told. */
   get lateCycles(): ReadonlyMap<string, number> {
     const late = new Map<string, number>();
-    for (const [, name] of this.#said.matchAll(LATE)) late.set(name, (late.get(name) ?? 0) + 1);
+    for (const [, name] of this.#said.join().matchAll(LATE)) {
+      late.set(name, (late.get(name) ?? 0) + 1);
+    }
     return late;
   }
 
@@ -125,21 +127,23 @@ export class JackServer implements AsyncDisposable {
   async #end(signal: Deno.Signal): Promise<void> {
     this.#server.kill(signal);
     await this.#server.end();
-    this.#said += this.#server.stdout + this.#server.stderr;
+    this.#said.push(this.#server.stdout + this.#server.stderr);
     this.#ended = true;
   }
 
   /** Ends both. */
   async end(): Promise<HeardByCard> {
     this.#cardRun.kill("SIGTERM");
-    const heard = await this.#heard();
+    await this.#cardRun.end();
     await this.#end("SIGTERM");
-    return heard;
+    return await this.#heard();
   }
 
   async #heard(): Promise<HeardByCard> {
     assertEquals(await this.#cardRun.end(), 0, this.#cardRun.stderr);
-    const { xruns } = JSON.parse(this.#cardRun.stdout.trimEnd().split("\n").at(-1)!);
+    const said = JSON.parse(this.#cardRun.stdout.trimEnd().split("\n").at(-1)!);
+    // The card is told of them with some delay, or not any more.
+    const xruns = Math.max(said.xruns, this.#said.at(-1)!.matchAll(LATE).toArray().length);
     const floats = new Float32Array((await Deno.readFile(this.#heardPath)).buffer);
     const times = (await Deno.readTextFile(`${this.#heardPath}.times`)).trimEnd().split("\n");
     const cycles = times.map((line) => line.split(" ").map(Number))

@@ -13,7 +13,7 @@ const NAME = "steady_client";
 const SAMPLE = 16_000;
 
 /** How soon a move on one side is to be seen on the other, on a busy machine. */
-const MOVE_MS = 3000;
+const MOVE_MS = 10_000;
 
 type KindName = keyof typeof SERVER_KINDS;
 

@@ -123,10 +123,13 @@ int main(int argc, char **argv)
 	results = mmap(NULL, sizeof *results, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 	               -1, 0);
 	if (results == MAP_FAILED) fail("mmap");
+	fd = open_device(argv[1]); // first: a mixer numbers the streams of one name as they come
 	asker = fork();
 	if (asker < 0) fail("fork");
-	if (asker == 0) ask(argv[1]);
-	fd = open_device(argv[1]);
+	if (asker == 0) {
+		close(fd);
+		ask(argv[1]);
+	}
 	play(fd, sound, length, ms_of(CLOCK_MONOTONIC) + atol(argv[3]), log);
 	if (waitpid(asker, &status, WNOHANG) != 0) return 1; // it has said why
 	kill(asker, SIGKILL);

@@ -33,7 +33,7 @@ export const LACKING = Deno.env.get("CI") !== "true" &&
 export const SOON_MS = 1000;
 
 /** Longer than a run takes to bring its devices up on a busy machine. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 /** Whether a file, of whatever kind, is there. */
 export function exists(path: string): boolean {
