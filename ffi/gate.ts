@@ -16,7 +16,7 @@ const ANSWERED = 3;
 const NUMBER = 4;
 
 /** What a gate's code is given, at least: so many bytes. */
-export const GATE_BYTES = 40;
+const GATE_BYTES = 40;
 
 // int pass(int number, struct gate *gate)
 // {
@@ -70,7 +70,7 @@ export class Gate {
 
   /**
    * @param called is posted at each call; more than one gate may post it
-   * @param code of a gate that does more, and that is given more than `GATE_BYTES`
+   * @param code of a gate that does more, and that is given more than a gate's bytes
    */
   constructor(readonly called: Semaphore, code?: Deno.PointerObject, length = GATE_BYTES) {
     this.pass = code ?? (Gate.#code ??= loadCode(CODE));
@@ -86,6 +86,11 @@ export class Gate {
   /** The number of the caller that waits; at an open gate, of the last that has passed; else 0. */
   get number(): number {
     return this.#number[0];
+  }
+
+  /** Where that number is. */
+  get numberAddress(): bigint {
+    return Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#number));
   }
 
   /** Lets the caller through. */

@@ -16,7 +16,7 @@ const MAP_ANONYMOUS = 0x20;
 const PAGE_BYTES = 4096;
 
 /** A function's code for each processor, of a page at most. */
-export type MachineCode = Readonly<Record<typeof Deno.build.arch, readonly number[]>>;
+export type MachineCode = Readonly<Record<typeof Deno.build.arch, ArrayLike<number>>>;
 
 /**
  * The address of a function. Its memory is never given back: make each one once.

@@ -24,7 +24,8 @@ const MOST_RETRY_MS = 1000;
 // often, and to connect takes 0.1 s.
 const IDLE_MS = 10_000;
 
-// How long the server may take to let the clients leave.
+// How long the server may take to begin a cycle that is silent, and to let the clients leave.
+const SILENCE_MS = 100;
 const LEAVE_MS = 300;
 
 /** Streams on a JACK server. */
@@ -170,7 +171,15 @@ export class JackServer implements Server {
   }
 
   close(): void {
-    for (const member of this.#members.values()) member.leave();
+    const silentMs = performance.now() + SILENCE_MS;
+    for (const member of this.#members.values()) {
+      while (!member.fallSilent()) {
+        const leftMs = silentMs - performance.now();
+        if (leftMs <= 0) break;
+        this.#begun.wait(leftMs);
+      }
+      member.leave();
+    }
     const endMs = performance.now() + LEAVE_MS;
     while (this.#asker.isWaiting && performance.now() < endMs) {
       this.#asker.waitAnswer(endMs - performance.now());

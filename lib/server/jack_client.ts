@@ -1,7 +1,7 @@
 // A client of a JACK server, as the thread that serves its cycles sees it. JACK calls for each cycle on
 // a thread of its own. Where cycles are long it waits at a gate until ours has served this one. Where
-// they are short, a thread of JavaScript may be late, so a relay carries the sound, and ours has until
-// the next cycle. Both threads have the priority that JACK gives.
+// they are short, a thread of JavaScript may be late, so a relay carries the sound, and ours fills some
+// cycles ahead. Both threads have the priority that JACK gives.
 
 import { Gate } from "../../ffi/gate.ts";
 import { jack, LIBJACK } from "../../ffi/jack.ts";
@@ -29,15 +29,12 @@ export class JackPort {
    */
   constructor(readonly address: bigint, records: boolean, client: JackClient) {
     this.#port = Deno.UnsafePointer.create(address)!;
-    if (client.relays) this.relayed = new RelayPort(address, records);
+    if (client.relay) this.relayed = new RelayPort(address, records, client.relay);
   }
 
-  /** Its samples in this cycle; what is played where cycles are short is of the next one. */
+  /** Its samples in the cycle that is served. */
   samples(frames: number): Float32Array {
-    if (this.relayed) {
-      if (frames !== this.#samples.length) this.#samples = this.relayed.samples.subarray(0, frames);
-      return this.#samples;
-    }
+    if (this.relayed) return this.relayed.samples(frames);
     const address = jack().jack_port_get_buffer(this.#port, frames)!;
     if (
       frames !== this.#samples.length ||
@@ -69,8 +66,8 @@ function passing(gate: Gate): Callback {
 export class JackClient {
   readonly #asker: Asker;
   readonly #gate: Gate;
-  readonly #relay: Relay;
   readonly #freewheel: Gate;
+  readonly #relay: Relay;
   readonly #rate: Gate;
   readonly #shutdown = new Semaphore(0);
   readonly #xruns = new Semaphore(0);
@@ -98,11 +95,11 @@ export class JackClient {
   ) {
     this.#asker = asker;
     this.#gate = new Gate(begun);
-    this.#relay = new Relay(begun, LIBJACK);
     // Nobody waits at these: that they were passed is what counts.
     this.#freewheel = new Gate(begun);
     this.#rate = new Gate(begun);
     for (const gate of [this.#freewheel, this.#rate]) gate.open(LEAVING_CYCLES);
+    this.#relay = new Relay(begun, this.#freewheel, LIBJACK);
     const opening = {
       name,
       server,
@@ -140,18 +137,28 @@ export class JackClient {
     return this.#active;
   }
 
-  /** Whether a relay carries its sound: what is played is heard a cycle later. */
-  get relays(): boolean {
-    return this.#opened!.hasShortCycles;
+  /** What carries its sound where cycles are short. */
+  get relay(): Relay | undefined {
+    return this.#opened!.hasShortCycles ? this.#relay : undefined;
+  }
+
+  /** How many cycles after the one that is served that is played which is given in it. */
+  get cyclesAhead(): number {
+    return this.relay?.cyclesAhead ?? 0;
+  }
+
+  /** How many cycles ago that was which is served now. */
+  get cyclesBehind(): number {
+    return this.relay?.cyclesBehind ?? 0;
   }
 
   /** Whether the server's cycles are not any more as long, or short, as they were. */
   get hasOtherCycles(): boolean {
-    return this.relays !== this.bufferFrames <= MOST_SHORT_FRAMES;
+    return this.#opened!.hasShortCycles !== this.bufferFrames <= MOST_SHORT_FRAMES;
   }
 
   get #cycle(): Gate {
-    return this.relays ? this.#relay : this.#gate;
+    return this.relay ?? this.#gate;
   }
 
   /** Its address, once it is open. */
@@ -170,11 +177,15 @@ export class JackClient {
     return rateHz !== 0 && rateHz !== this.rateHz;
   }
 
-  /** The priority that JACK gives to threads that serve its cycles; 0 for none. */
+  /**
+   * The priority of a thread that serves its cycles, 0 for none: one below that of JACK's threads, for
+   * they may be other clients', and are to be done before ours fills what is played later.
+   */
   get priority(): number {
     const { jack_is_realtime, jack_client_real_time_priority } = jack();
-    const isRealtime = jack_is_realtime(this.#pointer) !== 0;
-    return isRealtime ? Math.max(0, jack_client_real_time_priority(this.#pointer)) : 0;
+    if (jack_is_realtime(this.#pointer) === 0) return 0;
+    const priority = jack_client_real_time_priority(this.#pointer);
+    return priority > 1 ? priority - 1 : Math.max(0, priority);
   }
 
   /** Whether cycles come as fast as they are served. */
@@ -192,6 +203,11 @@ export class JackClient {
     return this.#xruns.takeAll();
   }
 
+  /** Cycles that have played silence since the last call, for nothing had been given in time. */
+  takeMissed(): number {
+    return this.#relay.takeMissed();
+  }
+
   /** Whether connections, and so latencies, have changed since the last call. */
   takeReordered(): boolean {
     return this.#reordered.takeAll() > 0;
@@ -202,31 +218,42 @@ export class JackClient {
     return jack().jack_get_buffer_size(this.#pointer);
   }
 
-  /** The frames of the cycle that has begun, 0 if none has. */
+  /** The frames of the cycle that is to be served, 0 if none is. */
   get cycleFrames(): number {
     return this.#cycle.number;
   }
 
-  /** Frames since the cycle began. */
+  /** Frames since the last cycle began. */
   get framesSinceStart(): number {
     return jack().jack_frames_since_cycle_start(this.#pointer);
   }
 
-  /** Says which ports there are from the next cycle on. To be called in a cycle. */
+  /** Says which ports there are from the next cycle on. */
   setPorts(ports: readonly JackPort[]): void {
     this.#relay.setPorts(ports.flatMap(({ relayed }) => relayed ?? []));
   }
 
-  /** The cycle is done; the next can come. */
-  signalCycle(): void {
-    this.#cycle.answer();
+  /** Whether JACK's thread knows no ports but those that were set last. */
+  get isSettled(): boolean {
+    return this.relay?.isSettled ?? true;
+  }
+
+  /**
+   * The cycle is done; the next can come.
+   *
+   * @param isSilent whether what is played can be left out
+   */
+  signalCycle(isSilent: boolean): void {
+    if (isSilent && this.relay?.isLong) this.relay.shorten();
+    else this.#cycle.answer();
   }
 
   /** Leaves the server. */
   close(): void {
     this.#closed = true;
     if (!this.#opened) return; // it is told when it is open
-    this.#cycle.open(LEAVING_CYCLES);
+    if (this.relay) this.relay.leave();
+    else this.#gate.open(LEAVING_CYCLES);
     const { client } = this.#opened;
     // libjack may call until that is answered: until then this is not to be collected.
     this.#asker.ask("close", { client }, () => this.#opened = undefined);

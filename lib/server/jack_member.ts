@@ -56,7 +56,12 @@ export class JackMember {
   #cycleMs = Infinity;
   #lastCycleMs = 0;
   #lastFrames = 0;
+  #lastAhead = 0;
+  /** Whether no sound was on its way after the last cycle that was served. */
+  #wasSilent = true;
   #stalled = false;
+  /** Ports that are to be given back once JACK's thread does not know them any more. */
+  #dropped: bigint[] = [];
   /** Whether the client is to be told which ports it has. */
   #portsChanged = false;
   /** Whether connections are being looked after, and whether they have changed since. */
@@ -139,14 +144,30 @@ export class JackMember {
     }
     this.#forgetClosed();
     if (this.#portsChanged) this.#setPorts(client);
-    client.signalCycle();
+    else if (this.#dropped.length > 0 && client.isSettled) this.#drop(client);
+    const isSilent = this.#isSilent;
+    client.signalCycle(isSilent);
     this.#cycleMs = Infinity;
     this.#lastCycleMs = nowMs;
     if (this.#stalled) this.#resume();
-    if (client.takeXruns() > 0 && !client.freewheels) this.#noteXrun();
-    if (client.takeReordered() || frames !== this.#lastFrames) this.#changed = true;
+    const missed = client.takeMissed();
+    const gaps = this.#wasSilent ? 0 : missed;
+    if (gaps > 0) this.#logGaps(gaps, client);
+    if (client.takeXruns() + gaps > 0 && !client.freewheels) this.#noteXrun();
+    this.#wasSilent = isSilent;
+    if (
+      client.takeReordered() || frames !== this.#lastFrames ||
+      client.cyclesAhead !== this.#lastAhead
+    ) this.#changed = true;
     this.#lastFrames = frames;
+    this.#lastAhead = client.cyclesAhead;
     if (this.#changed && !this.#following) this.#follow(client);
+  }
+
+  /** Whether no sound is on its way to the server. */
+  get #isSilent(): boolean {
+    for (const { voice } of this.#streams.values()) if (voice && !voice.isSilent) return false;
+    return true;
   }
 
   /** From the next cycle on sound goes through these ports. */
@@ -165,6 +186,11 @@ export class JackMember {
       if (voice?.isCarried && !voice.isReady(frames)) return false;
     }
     return true;
+  }
+
+  #logGaps(gaps: number, { cyclesAhead }: JackClient): void {
+    const { log } = this.#group;
+    log("debug", `jack: ${this.name}: ${gaps} cycles missed; ${cyclesAhead} cycles ahead now`);
   }
 
   #noteXrun(): void {
@@ -262,13 +288,18 @@ export class JackMember {
       const { link: { xruns, lost }, command } = stream;
       this.#group.log("debug", `jack: ${command}: ${xruns} xruns, ${lost} frames lost`);
       if (!voice) continue;
-      const ports = voice.ports.map(({ address }) => address);
+      this.#dropped.push(...voice.ports.map(({ address }) => address));
       voice.ports = [];
       voice.release();
       served.voice = undefined;
       this.#portsChanged = true;
-      this.#group.asker.ask("drop", { client: this.#client!.address, ports });
     }
+  }
+
+  /** Gives back the ports of streams that have been closed. */
+  #drop(client: JackClient): void {
+    this.#group.asker.ask("drop", { client: client.address, ports: this.#dropped });
+    this.#dropped = [];
   }
 
   /** Notices that the server has stopped, or is another. */
@@ -295,6 +326,22 @@ export class JackMember {
     }
   }
 
+  /**
+   * Has silence heard before the client leaves: until the server notices, what is not written to any
+   * more is heard again and again.
+   *
+   * @returns false if it is to be called again, for no cycle has begun yet
+   */
+  fallSilent(): boolean {
+    const { client } = this;
+    if (!client?.isActive || client.gone || client.relay || this.#stalled) return true;
+    const frames = client.cycleFrames;
+    for (const { voice } of this.#streams.values()) {
+      if (voice && frames > 0) voice.fallSilent(frames);
+    }
+    return frames > 0 || !this.hasStreams;
+  }
+
   /** Leaves the server; the streams stay, and their connections are known. */
   leave(): void {
     for (const served of this.#streams.values()) {
@@ -305,6 +352,7 @@ export class JackMember {
     this.#client?.close();
     this.#client = undefined;
     this.#openingMs = this.#cycleMs = Infinity;
+    this.#dropped = [];
     this.#stalled =
       this.#following =
       this.#changed =

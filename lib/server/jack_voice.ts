@@ -68,14 +68,22 @@ export abstract class JackVoice {
   /** Whether nothing is left to be done for a closed stream. */
   abstract readonly ended: boolean;
 
+  /** Whether all that has been heard is silence by now, and will be with this cycle. */
+  abstract readonly isSilent: boolean;
+
   /** Whether a cycle finds all that it takes: it can wait while JACK freewheels. */
   abstract isReady(frames: number): boolean;
 
   /** Serves one cycle. */
   abstract process(frames: number, nowMs: number): void;
 
+  /** Has nothing heard in this cycle. */
+  fallSilent(_frames: number): void {}
+
   abstract release(): void;
 }
+
+const isZero = (sample: number) => sample === 0;
 
 /** Plays a stream. */
 export class JackPlayer extends JackVoice {
@@ -84,8 +92,9 @@ export class JackPlayer extends JackVoice {
   readonly #ratio: number;
   readonly #report = { atMs: 0, frames: 0, delayFrames: 0 };
   #mix = new Float32Array(0);
+  #cyclesAhead = 0;
   #flushes: number;
-  /** How many cycles have got silence since the last sound. */
+  /** How many cycles have got silence, or samples of it, since the last sound. */
   #silentCycles = Infinity;
   #flowing = false;
   #waitedCycles = 0;
@@ -104,12 +113,11 @@ export class JackPlayer extends JackVoice {
 
   // A buffer that is not written to again would be heard again.
   get ended(): boolean {
-    return this.#silentCycles > this.#cyclesAhead && this.#empty;
+    return this.isSilent && this.#empty;
   }
 
-  /** After how many cycles that which is given is played. */
-  get #cyclesAhead(): number {
-    return this.client.relays ? 1 : 0;
+  get isSilent(): boolean {
+    return this.#silentCycles > this.#cyclesAhead;
   }
 
   override setJoined(joined: Joined): void {
@@ -120,6 +128,7 @@ export class JackPlayer extends JackVoice {
   // What the loop brings, it brings when half of the target is free: the other half has to last.
   #setTarget(cycleFrames: number): void {
     const { link, rateHz } = this.stream;
+    this.#cyclesAhead = this.client.cyclesAhead;
     const ahead = this.#cyclesAhead * cycleFrames;
     const behind = this.latencyFrames + cycleFrames + ahead;
     const lateness = LATENESS_MS * this.client.rateHz / 1000;
@@ -152,6 +161,7 @@ export class JackPlayer extends JackVoice {
       this.#mix = new Float32Array(frames * channels);
       this.#setTarget(frames);
     }
+    if (this.client.cyclesAhead !== this.#cyclesAhead) this.#setTarget(frames);
     const given = this.#begins(frames) ? this.#mixIn(frames) : 0;
     for (let channel = 0; channel < channels; channel++) {
       const samples = ports[channel].samples(frames);
@@ -160,7 +170,8 @@ export class JackPlayer extends JackVoice {
           samples[i] = this.#mix[at];
         }}
     }
-    this.#silentCycles = given === 0 ? this.#silentCycles + 1 : 0;
+    const isSilent = given === 0 || this.#mix.every(isZero);
+    this.#silentCycles = isSilent ? this.#silentCycles + 1 : 0;
     if (given > 0) this.#tell(given, frames, nowMs);
   }
 
@@ -195,12 +206,17 @@ export class JackPlayer extends JackVoice {
   #tell(given: number, cycleFrames: number, nowMs: number): void {
     const { link } = this.stream;
     const report = this.#report;
-    const cycles = this.#cyclesAhead * cycleFrames - this.client.framesSinceStart;
+    const { cyclesAhead, cyclesBehind, framesSinceStart } = this.client;
+    const cycles = (cyclesAhead - cyclesBehind) * cycleFrames - framesSinceStart;
     const ahead = given + this.latencyFrames + cycles;
     report.atMs = nowMs;
     report.frames = link.read;
     report.delayFrames = Math.round(ahead * this.#ratio) + this.#voice.heldFrames;
     link.report(report);
+  }
+
+  override fallSilent(frames: number): void {
+    for (const port of this.ports) port.samples(frames).fill(0);
   }
 
   release(): void {
@@ -226,6 +242,10 @@ export class JackRecorder extends JackVoice {
     return true;
   }
 
+  get isSilent(): boolean {
+    return true;
+  }
+
   isReady(frames: number): boolean {
     const { link } = this.stream;
     if (!link.running || link.closed) return true;
@@ -246,7 +266,8 @@ export class JackRecorder extends JackVoice {
       for (let i = 0, at = channel; i < frames; i++, at += channels) this.#samples[at] = samples[i];
     }
     this.#voice.put(this.#samples, frames);
-    const age = this.latencyFrames - frames + this.client.framesSinceStart;
+    const { cyclesBehind, framesSinceStart } = this.client;
+    const age = this.latencyFrames + (cyclesBehind - 1) * frames + framesSinceStart;
     const report = this.#report;
     report.atMs = nowMs;
     report.frames = link.written;

@@ -11,6 +11,12 @@ export const SECOND_BYTES = JACK_SOUND.rateHz * FRAME_BYTES;
 /** A server without real-time scheduling drops cycles on a busy machine, and says so. */
 export const TRIES = 5;
 
+/** Short cycles that were silent for want of sound, as ossp says at the log level `debug`. */
+export function missedCycles(said: string): number {
+  return said.matchAll(/jack: .*: (\d+) cycles missed/g)
+    .reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
 /** Whether the tests can run here. */
 export const LACKING = !available("jackd", "cc");
 
