@@ -300,6 +300,8 @@ export interface OsspOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The words that run ossp's main.ts, if not this test's own Deno and sources. */
   readonly ossp?: readonly string[];
+  /** By default `RUN_LIMIT_MS`. */
+  readonly limitMs?: number;
 }
 
 /** How a run has ended. */
@@ -320,10 +322,10 @@ export const NO_SERVER = ["--sink", "null", "--source", "silence"];
 /**
  * Runs a command under `ossp run`.
  *
- * @throws {Error} if that has not ended after `RUN_LIMIT_MS`
+ * @throws {Error} if that has not ended in time
  */
 export async function runOssp(run: OsspOptions): Promise<OsspRun> {
-  const { options, command, cwd, env, ossp = osspWords() } = run;
+  const { options, command, cwd, env, ossp = osspWords(), limitMs = RUN_LIMIT_MS } = run;
   const [program, ...args] = [...ossp, "run", ...NO_SERVER, ...options, "--", ...command];
   const child = new Deno.Command(program, {
     args,
@@ -337,12 +339,12 @@ export async function runOssp(run: OsspOptions): Promise<OsspRun> {
   const timer = setTimeout(() => {
     late = true;
     child.kill("SIGKILL");
-  }, RUN_LIMIT_MS);
+  }, limitMs);
   const { code, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const text = new TextDecoder();
   const result = { status: code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-  if (late) throw new Error(`no end after ${RUN_LIMIT_MS} ms: ${command}\n${result.stderr}`);
+  if (late) throw new Error(`no end after ${limitMs} ms: ${command}\n${result.stderr}`);
   return result;
 }
 

@@ -8,7 +8,7 @@ import { formatByAfmt } from "../pcm/format.ts";
 import type { Struct } from "../struct.ts";
 import { type Call, fill, inLayouts, int, none, type Notes, refused, WAIT } from "./call.ts";
 import type { Dsp, Pointer } from "./dsp.ts";
-import type { Parameters } from "./parameters.ts";
+import { PAIR_MASK, type Parameters } from "./parameters.ts";
 import * as oss from "./soundcard.ts";
 
 const { IO, IOR, IOW, IOWR } = oss;
@@ -65,6 +65,12 @@ function setChannels(dsp: Dsp, channels: number): number {
   return change(dsp, isChange, (to) => to.setChannels(channels), (now) => now.channels);
 }
 
+function bind(dsp: Dsp, pairs: number): number {
+  if (!dsp.plays || (pairs & ~PAIR_MASK) !== 0) return -EINVAL;
+  const isChange = pairs !== oss.DSP_BIND_QUERY && pairs !== dsp.parameters.pairs;
+  return change(dsp, isChange, (to) => to.bind(pairs), (now) => now.pairs);
+}
+
 /** Writes a count_info: bytes so far, fragments since the last call, place in the ring. */
 function countInfo({ parameters }: Dsp, info: DataView, pointer: Pointer): void {
   const bytes = pointer.pointerBytes();
@@ -86,7 +92,7 @@ function capabilities(dsp: Dsp): number {
   const duplex = dsp.plays && dsp.capture ? oss.DSP_CAP_DUPLEX : 0;
   return duplex | oss.DSP_CAP_REALTIME | oss.DSP_CAP_MULTI | oss.DSP_CAP_TRIGGER |
     (dsp.mapping ? oss.DSP_CAP_MMAP : 0) |
-    (dsp.plays ? oss.PCM_CAP_OUTPUT : 0) | (dsp.capture ? oss.PCM_CAP_INPUT : 0);
+    (dsp.plays ? oss.PCM_CAP_OUTPUT | oss.DSP_CAP_BIND : 0) | (dsp.capture ? oss.PCM_CAP_INPUT : 0);
 }
 
 /** The dsp's calls of OSS 3. */
@@ -284,15 +290,21 @@ export const DSP_ROWS: readonly Call<Dsp>[] = [
     about: "nothing: underruns are as they are",
     values: oss.PROFILE,
   }, () => 0),
-  // Speakers of a card are the sound server's to choose.
-  refused("SNDCTL_DSP_GETCHANNELMASK", IOWR("P", 64), "int", {
-    about: "EINVAL: CHANNELS says how many there are",
+  int("SNDCTL_DSP_GETCHANNELMASK", IOWR("P", 64), {
+    about: "the loudspeakers that can be bound: front, surround, and centre with low frequencies",
     values: oss.BINDING,
-  }),
-  refused("SNDCTL_DSP_BIND_CHANNEL", IOWR("P", 65), "int", {
-    about: "EINVAL: a stream's channels go where CHANNELS has them",
+    kernel: "EINVAL",
+    osspd: "EINVAL",
+    oss4: "EINVAL",
+  }, (dsp) => dsp.plays ? PAIR_MASK : -EINVAL),
+  int("SNDCTL_DSP_BIND_CHANNEL", IOWR("P", 65), {
+    about: "plays as many channels as these loudspeakers are at them; DSP_BIND_QUERY (0) asks " +
+      "which they are",
     values: oss.BINDING,
-  }),
+    kernel: "EINVAL",
+    osspd: "EINVAL",
+    oss4: "EINVAL",
+  }, bind),
   refused("SNDCTL_DSP_GETSPDIF", IOR("P", 67), "int", { about: "EINVAL: no digital interface" }),
   refused("SNDCTL_DSP_SETSPDIF", IOW("P", 66), "int", { about: "EINVAL: no digital interface" }),
 ];

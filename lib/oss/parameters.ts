@@ -1,7 +1,9 @@
 // What an open dsp has agreed on: format, rate, channels, and how its buffer is cut into fragments.
 // The rules are OSS's: any order of calls, values out of range moved into it, what is set returned.
 
+import { type Placement, placement, type Speaker } from "../pcm/channels.ts";
 import { AFMT_U8, formatByAfmt, FORMATS, type SampleFormat } from "../pcm/format.ts";
+import { DSP_BIND_CENTER_LFE, DSP_BIND_FRONT, DSP_BIND_SURR } from "./soundcard.ts";
 
 /** The limits that SPEED and CHANNELS keep to. */
 export const MIN_RATE_HZ = 1;
@@ -22,6 +24,16 @@ const DEFAULT_FRAGMENTS = 16;
 // A fragment is a wake-up of the program and of the server: shorter ones than this are made longer.
 const MIN_FRAGMENT_SECONDS = 0.001;
 
+// BIND_CHANNEL's pairs of loudspeakers.
+const PAIRS: readonly (readonly [flag: number, speakers: readonly Speaker[]])[] = [
+  [DSP_BIND_FRONT, ["L", "R"]],
+  [DSP_BIND_SURR, ["LS", "RS"]],
+  [DSP_BIND_CENTER_LFE, ["C", "LFE"]],
+];
+
+/** Those that there are. */
+export const PAIR_MASK = PAIRS.reduce((mask, [flag]) => mask | flag, 0);
+
 /** The mask of all formats that there are. */
 export const SUPPORTED_FORMATS = FORMATS.reduce((mask, format) => mask | format.afmt, 0);
 
@@ -30,6 +42,8 @@ export class Parameters {
   format: SampleFormat;
   rateHz = 8000;
   channels = 1;
+  /** The pairs of loudspeakers that BIND_CHANNEL asked for, 0 when it did not. */
+  #pairs = 0;
   /** log2 of the fragment size that SETFRAGMENT asked for, 0 when it did not. */
   #fragmentShift = 0;
   /** The most fragments that SETFRAGMENT asked for. */
@@ -104,6 +118,35 @@ export class Parameters {
   /** CHANNELS. */
   setChannels(channels: number): void {
     this.channels = Math.max(1, Math.min(MAX_CHANNELS, channels));
+  }
+
+  /**
+   * BIND_CHANNEL: the channels are these pairs of loudspeakers'. Where there are more channels than
+   * those, or fewer, they are as without.
+   *
+   * @returns false when there are no such pairs
+   */
+  bind(pairs: number): boolean {
+    if ((pairs & ~PAIR_MASK) !== 0) return false;
+    this.#pairs = pairs;
+    return true;
+  }
+
+  /** The pairs of loudspeakers in force. */
+  get pairs(): number {
+    if (this.#pairs !== 0) return this.#pairs;
+    return this.channels < 4
+      ? DSP_BIND_FRONT
+      : this.channels < 6
+      ? DSP_BIND_FRONT | DSP_BIND_SURR
+      : PAIR_MASK;
+  }
+
+  /** Where the channels are heard, if not at the usual loudspeakers of as many. */
+  get placement(): Placement | undefined {
+    if (this.#pairs === 0) return undefined;
+    const speakers = PAIRS.flatMap(([flag, pair]) => this.#pairs & flag ? pair : []);
+    return placement(this.channels, speakers);
   }
 
   /**

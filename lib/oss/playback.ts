@@ -2,6 +2,7 @@
 // that takes frames at its own pace. It never waits: what a program must wait for, its caller parks.
 
 import { EIO } from "../../ffi/libc.ts";
+import { openPlaced } from "../backend/placed.ts";
 import type { Client, PcmParameters, Sink, SinkStream, StreamVolume } from "../backend/sink.ts";
 import { RingBuffer } from "../buffer/ring.ts";
 import { peaksOf } from "../pcm/peaks.ts";
@@ -208,7 +209,10 @@ export class Playback {
 
   #open(parameters: PcmParameters): SinkStream {
     const { sink, client, levels } = this.#host;
-    const stream = sink.open(parameters, client, levels.level);
+    const { placement } = this.#parameters;
+    const stream = placement
+      ? openPlaced(sink, parameters, placement, client, levels.level)
+      : sink.open(parameters, client, levels.level);
     levels.keepAt(stream.volume);
     return stream;
   }

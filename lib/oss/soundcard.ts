@@ -152,6 +152,7 @@ export const DSP_CAP_REALTIME = 0x0200;
 export const DSP_CAP_TRIGGER = 0x1000;
 export const DSP_CAP_MMAP = 0x2000;
 export const DSP_CAP_MULTI = 0x4000;
+export const DSP_CAP_BIND = 0x8000;
 export const PCM_CAP_INPUT = 0x10000;
 export const PCM_CAP_OUTPUT = 0x20000;
 export const PCM_CAP_VIRTUAL = 0x40000;
@@ -198,7 +199,7 @@ export const CAPS = flags({
   DSP_CAP_TRIGGER,
   DSP_CAP_MMAP,
   DSP_CAP_MULTI,
-  DSP_CAP_BIND: 0x8000,
+  DSP_CAP_BIND,
   PCM_CAP_INPUT,
   PCM_CAP_OUTPUT,
   PCM_CAP_VIRTUAL,
@@ -212,11 +213,16 @@ export const TRIGGER = flags({ PCM_ENABLE_INPUT, PCM_ENABLE_OUTPUT });
 /** PROFILE: where underruns probably come from. */
 export const PROFILE = oneOf({ APF_NORMAL: 0, APF_NETWORK: 1, APF_CPUINTENS: 2 });
 
+export const DSP_BIND_QUERY = 0;
+export const DSP_BIND_FRONT = 0x01;
+export const DSP_BIND_SURR = 0x02;
+export const DSP_BIND_CENTER_LFE = 0x04;
+
 /** GETCHANNELMASK, BIND_CHANNEL. */
 export const BINDING = flags({
-  DSP_BIND_FRONT: 0x01,
-  DSP_BIND_SURR: 0x02,
-  DSP_BIND_CENTER_LFE: 0x04,
+  DSP_BIND_FRONT,
+  DSP_BIND_SURR,
+  DSP_BIND_CENTER_LFE,
   DSP_BIND_HANDSET: 0x08,
   DSP_BIND_MIC: 0x10,
   DSP_BIND_MODEM1: 0x20,

@@ -1,7 +1,7 @@
 // Channel maps: a stream of so many channels for a sink of so many others.
 
 /** A loudspeaker by its place; RC stands in the middle at the back. */
-type Speaker = "L" | "R" | "C" | "LFE" | "LS" | "RS" | "LR" | "RR" | "RC";
+export type Speaker = "L" | "R" | "C" | "LFE" | "LS" | "RS" | "LR" | "RR" | "RC";
 
 // What the channels of a frame are. Six and eight are in OSS 4's order (CHNORDER_NORMAL of its
 // soundcard.h); in the numbers that it does not speak of the order is that of WAV files.
@@ -42,6 +42,32 @@ export const CHANNEL_ORDERS: readonly bigint[] = LAYOUTS.map((layout) => {
     order === CHNORDER_NORMAL % (1n << BigInt(4 * layout.length));
   return isNormal ? CHNORDER_NORMAL : order;
 });
+
+/** Channels in a frame that has others beside them. */
+export interface Placement {
+  /** How many channels that frame has. */
+  readonly channels: number;
+  /** Where in it each of the channels lies, at one place or more. */
+  readonly places: readonly (readonly number[])[];
+}
+
+/**
+ * Places channels at chosen loudspeakers, in the order of frames that have them all; a single channel
+ * at a left one and a right one goes to both, at others to the first.
+ *
+ * @returns undefined if there is not a channel for each, or they are there without being placed
+ */
+export function placement(channels: number, speakers: readonly Speaker[]): Placement | undefined {
+  const layout = LAYOUTS.find((layout) => speakers.every((speaker) => layout.includes(speaker)))!;
+  const all = layout.flatMap((speaker, i) => speakers.includes(speaker) ? [i] : []);
+  if (channels === 1 && speakers.length === 2) {
+    const isPair = speakers[0].startsWith("L") && speakers[1].startsWith("R");
+    const places = [isPair ? all : all.slice(0, 1)];
+    return layout.length === 2 ? undefined : { channels: layout.length, places };
+  }
+  if (channels !== all.length || channels === layout.length) return undefined;
+  return { channels: layout.length, places: all.map((place) => [place]) };
+}
 
 // Who plays what a lacking loudspeaker would have played.
 const STAND_INS: Readonly<Record<Speaker, readonly Speaker[]>> = {

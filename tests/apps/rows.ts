@@ -160,38 +160,66 @@ async function judge({ outcome }: Row, folder: string, printed: string) {
   }
 }
 
+/** How long a program may take; a user-mode kernel is slow. */
+const PROGRAM_LIMIT_SECONDS = 100;
+
+/** Programs that can share an ossp: those that record the same by the same clock. */
+export function sharing(rows: readonly Row[]): Row[][] {
+  return [...Map.groupBy(rows, ({ source, free }) => `${source} ${free}`).values()];
+}
+
 /**
- * Runs a program of the table.
+ * Runs programs of the table one after the other, under one ossp.
  *
+ * @param rows that can share it
  * @param inputs where `makeInputs` has made its files
- * @param folder its own, that is made here
- * @returns what is wrong, if anything
+ * @param folder their own, that is made here
+ * @returns what is wrong with each, if anything
  */
-export async function runRow(
-  row: Row,
+export async function runRows(
+  rows: readonly Row[],
   frontend: string,
   inputs: string,
   folder: string,
-): Promise<string | undefined> {
-  await quietly(".", `cp -r "${inputs}" "${folder}"`);
-  const { outcome, source } = row;
-  if (outcome.kind === "own") await quietly(folder, `export HOME="$PWD"; ${outcome.decode}`);
-  const sink = outcome.kind === "noise" || outcome.kind === "own" || outcome.kind === "tone";
-  const { status, stdout, stderr } = await runOssp({
-    options: [
-      ...["--frontend", frontend],
-      ...sink ? ["--sink", `wav:${folder}/heard-%n.wav`] : [],
-      ...source ? ["--source", `wav:${folder}/${source}`] : [],
-      ...row.free ? ["--clock", "free"] : [],
-    ],
-    command: ["sh", "-c", row.script],
-    cwd: folder,
-    env: { HOME: folder },
-  });
-  if (status !== (row.status ?? 0)) return `status ${status}: ${stdout}${stderr}`;
-  try {
-    return await judge(row, folder, stdout + stderr);
-  } catch (error) {
-    return `${error instanceof Error ? error.message : error}: ${stdout}${stderr}`;
+): Promise<(string | undefined)[]> {
+  await Deno.mkdir(folder);
+  const places = rows.map((_, i) => `${folder}/${i}`);
+  for (const [i, { outcome }] of rows.entries()) {
+    await quietly(".", `cp -r "${inputs}" "${places[i]}"`);
+    await Deno.writeTextFile(`${places[i]}/script`, rows[i].script);
+    if (outcome.kind === "own") await quietly(places[i], `export HOME="$PWD"; ${outcome.decode}`);
   }
+  const { source, free } = rows[0];
+  const { status, stderr } = await runOssp({
+    options: [
+      ...["--frontend", frontend, "--sink", `wav:${folder}/heard-%n.wav`],
+      ...source ? ["--source", `wav:${inputs}/${source}`] : [],
+      ...free ? ["--clock", "free"] : [],
+    ],
+    command: [
+      "sh",
+      "-c",
+      `for place; do
+        cd "$place"
+        HOME="$place" timeout ${PROGRAM_LIMIT_SECONDS} sh script >printed 2>&1
+        echo $? >status
+        mv ../heard-*.wav . 2>/dev/null
+      done; true`,
+      "sh",
+      ...places,
+    ],
+    limitMs: rows.length * PROGRAM_LIMIT_SECONDS * 1000,
+  });
+  if (status !== 0) return rows.map(() => `ossp's status ${status}: ${stderr}`);
+  return await Promise.all(rows.map(async (row, i) => {
+    const read = (name: string) => Deno.readTextFile(`${places[i]}/${name}`);
+    const printed = await read("printed");
+    const status = Number(await read("status"));
+    try {
+      if (status !== (row.status ?? 0)) throw new Error(`status ${status}`);
+      return await judge(row, places[i], printed);
+    } catch (error) {
+      return `${error instanceof Error ? error.message : error}: ${printed}${stderr}`;
+    }
+  }));
 }

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { available, Scratch } from "../programs.ts";
-import { makeInputs, runRow } from "./rows.ts";
+import { makeInputs, runRows } from "./rows.ts";
 import { readmeTable, ROWS } from "./table.ts";
 
 const README = new URL("../../README.md", import.meta.url);
@@ -40,7 +40,8 @@ Deno.test("the table's programs are heard, and hear", async (test) => {
         name,
         fn: async () => {
           assertEquals(version, row.version, `the version of ${row.package}`);
-          assertEquals(await runRow(row, "fuse", inputs, `${scratch.path}/${i}`), undefined);
+          const [wrong] = await runRows([row], "fuse", inputs, `${scratch.path}/${i}`);
+          assertEquals(wrong, undefined);
         },
         sanitizeOps: false,
         sanitizeResources: false,

@@ -40,7 +40,8 @@ class Bench {
       const stream = new NullSink("real").open(parameters);
       const write = stream.write.bind(stream);
       stream.write = (bytes, frames, nowMs) => {
-        this.heard.push(...bytes.subarray(0, frames));
+        const frameBytes = parameters.format.bytes * parameters.channels;
+        this.heard.push(...bytes.subarray(0, frames * frameBytes));
         write(bytes, frames, nowMs);
       };
       return stream;
@@ -186,8 +187,6 @@ Deno.test("what there is not is refused as the kernel's OSS and OSS 4 do", () =>
     ["SOUND_PCM_READ_FILTER", EIO],
     ["SNDCTL_DSP_MAPINBUF", EINVAL],
     ["SNDCTL_DSP_MAPOUTBUF", EINVAL],
-    ["SNDCTL_DSP_GETCHANNELMASK", EINVAL],
-    ["SNDCTL_DSP_BIND_CHANNEL", EINVAL],
     ["SNDCTL_DSP_GETSPDIF", EINVAL],
     ["SNDCTL_DSP_SETSPDIF", EINVAL],
     ["SNDCTL_DSP_READCTL", EINVAL],
@@ -204,6 +203,49 @@ Deno.test("what there is not is refused as the kernel's OSS and OSS 4 do", () =>
     assertEquals(unknownCall("dsp", command), EINVAL);
     assertEquals(unknownCall("mixer", command), command < 0x10000 ? ENXIO : EIO);
   }
+});
+
+Deno.test("channels that are bound are heard at their loudspeakers, and there is silence elsewhere", () => {
+  const bound = (channels: number, pairs: number, bytes: number[]) => {
+    const bench = new Bench();
+    const dsp = bench.open(true, false);
+    assertEquals(int(dsp, "SNDCTL_DSP_BIND_CHANNEL", pairs), pairs);
+    assertEquals(int(dsp, "SNDCTL_DSP_CHANNELS", channels), channels);
+    assertEquals(int(dsp, "SNDCTL_DSP_BIND_CHANNEL"), pairs);
+    for (let frame = 0; frame < 100; frame++) {
+      dsp.playback.write(new Uint8Array(bytes), 0, bytes.length);
+    }
+    dsp.playback.post();
+    bench.pass(50);
+    const frame = bench.heard.slice(0, bench.heard.length / 100);
+    assertEquals(bench.heard, Array.from({ length: 100 }, () => frame).flat());
+    return frame;
+  };
+  const [front, surround, centre, none] = [1, 2, 4, 0x80];
+  assertEquals(bound(2, front, [1, 2]), [1, 2]);
+  assertEquals(bound(2, surround, [1, 2]), [none, none, 1, 2]);
+  assertEquals(bound(1, surround, [1]), [none, none, 1, 1]);
+  assertEquals(bound(1, front, [1]), [1]);
+  assertEquals(bound(2, centre, [1, 2]), [none, none, 1, 2, none, none]);
+  assertEquals(bound(1, centre, [1]), [none, none, 1, none, none, none]);
+  assertEquals(bound(4, front | surround, [1, 2, 3, 4]), [1, 2, 3, 4]);
+  assertEquals(bound(4, front | centre, [1, 2, 3, 4]), [1, 2, 3, 4, none, none]);
+  assertEquals(bound(4, surround | centre, [1, 2, 3, 4]), [none, none, 1, 2, 3, 4]);
+  // As many as all of them have: there is nothing to be bound.
+  assertEquals(bound(6, 7, [1, 2, 3, 4, 5, 6]), [1, 2, 3, 4, 5, 6]);
+  assertEquals(bound(8, surround, [1, 2, 3, 4, 5, 6, 7, 8]), [1, 2, 3, 4, 5, 6, 7, 8]);
+
+  const bench = new Bench();
+  const dsp = bench.open();
+  assertEquals(int(dsp, "SNDCTL_DSP_GETCHANNELMASK"), front | surround | centre);
+  assertEquals(int(dsp, "SNDCTL_DSP_BIND_CHANNEL"), front);
+  int(dsp, "SNDCTL_DSP_CHANNELS", 5);
+  assertEquals(int(dsp, "SNDCTL_DSP_BIND_CHANNEL"), front | surround);
+  assertEquals(refusal(dsp, "SNDCTL_DSP_BIND_CHANNEL", 8), EINVAL);
+  assertEquals(refusal(dsp, "SNDCTL_DSP_BIND_CHANNEL", -1), EINVAL);
+  const reader = bench.open(false, true);
+  assertEquals(refusal(reader, "SNDCTL_DSP_GETCHANNELMASK"), EINVAL);
+  assertEquals(refusal(reader, "SNDCTL_DSP_BIND_CHANNEL", front), EINVAL);
 });
 
 Deno.test("RESET and HALT begin the pointers anew, of both halves or of one", () => {
