@@ -11,6 +11,7 @@ import { MixerDevice } from "../device/mixer.ts";
 import type { CharacterDevice } from "../fuse/device.ts";
 import type { AudioInfo, CardInfo, Cards, MixerInfo } from "../oss/cards.ts";
 import { Mixer } from "../oss/mixer.ts";
+import { prepareSlips } from "../pcm/drift.ts";
 import { formatByName } from "../pcm/format.ts";
 import type { CardConfig } from "./messages.ts";
 
@@ -18,7 +19,8 @@ import type { CardConfig } from "./messages.ts";
 const ANY_NUMBER = { major: 0, minor: 0 };
 
 /** What all cards share: the loop that they live in, its streams, and the list that they enter. */
-export interface CardHost extends Omit<DeviceHost, "sink" | "source" | "mixer" | "audio"> {
+export interface CardHost
+  extends Omit<DeviceHost, "sink" | "source" | "drifts" | "mixer" | "audio"> {
   readonly cards: Cards & {
     readonly cards: CardInfo[];
     readonly audios: AudioInfo[];
@@ -58,11 +60,19 @@ export class Card {
     const now = () => clock.now();
     this.#sink = faults ? new FaultySink(heard, faults, now) : heard;
     this.#source = faults && recorded ? new FaultySource(recorded, faults, now) : recorded;
+    // What a server's clock keeps, ours or another's does not; a monitor follows its sink's.
+    const drifts = (sinkLine ?? sourceLine) !== undefined && !monitor;
+    if (drifts) prepareSlips();
     const mixer = mixers.length > 0 ? host.cards.mixers.length : -1;
     const ofMixers = mixers.map(({ name, ...numbers }) => this.#mixerDevice(name, numbers));
     // All files of a card lead to the same, so they are one device.
     const audio = dsps.length > 0
-      ? this.#audio(dsps[0].name, `${name}: ${about}`, this.#sink, this.#source, mixer)
+      ? this.#audio(dsps[0].name, `${name}: ${about}`, {
+        sink: this.#sink,
+        source: this.#source,
+        drifts,
+        mixer,
+      })
       : undefined;
     const ofDsps = dsps.map(({ name, format, ...numbers }) => ({
       device: new DspDevice(name, audio!, formatByName(format)),
@@ -71,7 +81,10 @@ export class Card {
     const ofLoops = loopbacks.flatMap((loop) => {
       const [one, other] = [this.#loopback(), this.#loopback()];
       const end = (name: string, about: string, sink: Sink, source: Source) => ({
-        device: new DspDevice(name, this.#audio(name, about, sink, source, mixer)),
+        device: new DspDevice(
+          name,
+          this.#audio(name, about, { sink, source, drifts: false, mixer }),
+        ),
         ...ANY_NUMBER,
       });
       return [
@@ -87,19 +100,17 @@ export class Card {
     return new Loopback(sink.clock, mixParameters(sink), sink.resample);
   }
 
-  /** An audio device, as the files that lead to it need it. */
+  /** An audio device, as the files that lead to it need it; `mixer` is the number that programs see. */
   #audio(
     file: string,
     name: string,
-    sink: Sink,
-    source: Source | undefined,
-    mixer: number,
+    { mixer, ...ways }: Pick<DeviceHost, "sink" | "source" | "drifts"> & { mixer: number },
   ): DeviceHost {
     const host = this.#host;
     const path = `${host.folder}/${file}`;
-    const records = source !== undefined;
+    const records = ways.source !== undefined;
     const audio = host.cards.audios.push({ card: this.#number, mixer, name, path, records }) - 1;
-    return { ...host, sink, source, mixer: this.#mixer, audio };
+    return { ...host, ...ways, mixer: this.#mixer, audio };
   }
 
   #mixerDevice(name: string, numbers: typeof ANY_NUMBER): CharacterDevice {

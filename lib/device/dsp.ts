@@ -43,6 +43,8 @@ export interface DeviceHost {
   readonly sink: Sink;
   /** Undefined where nothing can be recorded. */
   readonly source: Source | undefined;
+  /** Whether the clocks of both may drift apart. */
+  readonly drifts: boolean;
   readonly mixer: Mixer;
   /** All cards, and the number that the devices of this host have among them. */
   readonly cards: Cards;
@@ -178,6 +180,7 @@ export class DspFile implements OpenFile, Retriever, Scheduled, OpenStream {
         plays: this.#plays,
         format,
         source: records ? host.source : undefined,
+        drifts: host.drifts,
         pages: this.#pages(nodeid, accessMode),
       },
     );

@@ -7,7 +7,8 @@
 // says, and a poll does not call readable what has only just been started.
 
 import { EIO } from "../../ffi/libc.ts";
-import type { Client } from "../backend/sink.ts";
+import { openFollowing, type PlayedFrames } from "../backend/following.ts";
+import type { Client, PcmParameters } from "../backend/sink.ts";
 import type { Source, SourceStream } from "../backend/source.ts";
 import { RingBuffer } from "../buffer/ring.ts";
 import { peaksOf } from "../pcm/peaks.ts";
@@ -19,6 +20,8 @@ import type { Parameters } from "./parameters.ts";
 export interface CaptureHost {
   readonly source: Source;
   readonly client: Client;
+  /** What it keeps step with; undefined where it need not. */
+  readonly played?: PlayedFrames;
   /** What its samples are multiplied by. */
   readonly gain: Readonly<Gain>;
   /** The time in milliseconds; asked for only when it matters. */
@@ -77,7 +80,7 @@ export class Capture {
     const parameters = { format, rateHz, channels, fragmentBytes, bufferBytes };
     this.#ring ??= new RingBuffer(bufferBytes);
     try {
-      this.#stream ??= this.#host.source.open(parameters, this.#host.client);
+      this.#stream ??= this.#open(parameters);
     } catch (error) {
       return this.#fail(error);
     }
@@ -85,6 +88,13 @@ export class Capture {
     this.#running = true;
     this.#startBytes = this.#capturedBytes;
     this.#schedule();
+  }
+
+  #open(parameters: PcmParameters): SourceStream {
+    const { source, client, played } = this.#host;
+    return played
+      ? openFollowing(source, parameters, client, played)
+      : source.open(parameters, client);
   }
 
   /** Bytes that can be read at this moment, at most the buffer's. */

@@ -22,6 +22,8 @@ export interface Abilities {
   readonly format?: SampleFormat;
   /** Where it records from; undefined where it does not. */
   readonly source?: Source;
+  /** Whether the clocks of what it plays to and records from may drift apart. */
+  readonly drifts?: boolean;
   /** The file's page cache; undefined where it cannot be mapped. */
   readonly pages?: PageCache;
 }
@@ -92,15 +94,17 @@ export class Dsp {
   /** Whether SETTRIGGER has output enabled. */
   #outputEnabled: boolean;
 
-  constructor(host: DspHost, readonly mixer: Mixer, { plays, format, source, pages }: Abilities) {
+  constructor(host: DspHost, readonly mixer: Mixer, abilities: Abilities) {
+    const { plays, format, source, drifts, pages } = abilities;
     this.parameters = new Parameters(format);
     this.cards = host.cards;
     this.audio = host.audio;
     const halves = { plays, records: source !== undefined };
     this.levels = mixer.add(host.client, host.owner, halves);
     this.playback = new Playback(this.parameters, { ...host, levels: this.levels });
-    this.capture = source &&
-      new Capture(this.parameters, { ...host, source, gain: this.levels.recordGain });
+    const gain = this.levels.recordGain;
+    const played = drifts && plays ? () => this.playback.heardFrames() : undefined;
+    this.capture = source && new Capture(this.parameters, { ...host, source, gain, played });
     this.mapping = pages &&
       new Mapping(this.parameters, plays ? this.playback : undefined, this.capture, {
         pages,

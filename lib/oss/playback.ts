@@ -135,6 +135,12 @@ export class Playback {
     return this.#takenBytes + this.#aheadBytes();
   }
 
+  /** Frames heard since the open; NaN where nothing plays, or everything is heard at once. */
+  heardFrames(): number {
+    const isTimed = this.#running && !this.#stream!.free;
+    return isTimed ? this.playedBytes() / this.#parameters.frameBytes : NaN;
+  }
+
   /** Bytes heard since the open or the last RESET. */
   pointerBytes(): number {
     return Math.max(0, this.playedBytes() - this.#originBytes);

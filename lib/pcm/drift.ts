@@ -16,6 +16,7 @@ const RECOVERY_MS = 10_000;
 /** Says when a queue between two clocks must give a frame more or less. */
 export class DriftControl {
   readonly #framesPerMs: number;
+  readonly #jumpFrames: number;
   #startMs = NaN;
   #lastMs = 0;
   /** The mean, and what it was when the queue had filled. */
@@ -24,8 +25,10 @@ export class DriftControl {
   /** Frames that are to be made up for; a whole one is a slip. */
   #owed = 0;
 
-  constructor(rateHz: number) {
+  /** @param jumpMs what is off by more than that is no drift: it begins anew */
+  constructor(rateHz: number, jumpMs = Infinity) {
     this.#framesPerMs = rateHz / 1000;
+    this.#jumpFrames = jumpMs * this.#framesPerMs;
   }
 
   /** The queue begins anew. */
@@ -51,6 +54,10 @@ export class DriftControl {
     if (nowMs - this.#startMs < 2 * MEAN_MS) return 0;
     if (Number.isNaN(this.#wanted)) this.#wanted = this.#mean;
     const off = this.#mean - this.#wanted;
+    if (Math.abs(off) > this.#jumpFrames) {
+      this.reset();
+      return 0;
+    }
     const excess = Math.sign(off) * Math.max(0, Math.abs(off) - DEAD_MS * this.#framesPerMs);
     if (excess === 0) this.#owed = 0;
     this.#owed += excess * passedMs / RECOVERY_MS;
@@ -115,7 +122,12 @@ export class SlipReader {
 
   /** Frames that can be read. */
   get length(): number {
-    const ahead = this.#queue.length - this.#past;
+    return this.lengthWith(0);
+  }
+
+  /** Frames that can be read when so many more are in the queue. */
+  lengthWith(frames: number): number {
+    const ahead = this.#queue.length - this.#past + frames;
     return this.#slip === 0 ? ahead : Math.max(0, ahead - REACH - 1);
   }
 

@@ -28,7 +28,7 @@ export const CARD_SOUND = { format: "s16le", rateHz: 48000, channels: 2 } as con
 const FRAME_BYTES = 4;
 const ROUND_FRAMES = 480;
 const ROUND_BYTES = ROUND_FRAMES * FRAME_BYTES;
-const ROUND_MS = ROUND_FRAMES * 1000 / CARD_SOUND.rateHz;
+export const ROUND_MS = ROUND_FRAMES * 1000 / CARD_SOUND.rateHz;
 
 /** Some of what was heard. */
 export interface Heard {
@@ -64,6 +64,8 @@ class Input {
 export class SndioCard implements Disposable {
   /** All that has been heard, a round at a time. */
   readonly heard: Heard[] = [];
+  /** How long a round of it takes, in milliseconds. */
+  roundMs = ROUND_MS;
   readonly #listener: Deno.UnixListener;
   readonly #connections = new Set<Deno.Conn>();
 
@@ -83,7 +85,7 @@ export class SndioCard implements Disposable {
 
   async #serve(connection: Deno.Conn): Promise<void> {
     this.#connections.add(connection);
-    const player = new Player(connection, this.heard);
+    const player = new Player(connection, this);
     try {
       await player.serve();
     } catch {
@@ -128,7 +130,7 @@ class Player {
   #playing = false;
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(readonly connection: Deno.Conn, readonly heard: Heard[]) {
+  constructor(readonly connection: Deno.Conn, readonly card: SndioCard) {
     this.#input = new Input(connection);
   }
 
@@ -191,12 +193,13 @@ class Player {
   async #play(): Promise<void> {
     if (this.#playing) return;
     this.#playing = true;
-    for (let atMs = epochMs();; atMs += ROUND_MS) {
-      await sleep(Math.max(0, atMs + ROUND_MS - epochMs()));
+    const { roundMs, heard } = this.card;
+    for (let atMs = epochMs();; atMs += roundMs) {
+      await sleep(Math.max(0, atMs + roundMs - epochMs()));
       if (!this.#running) break;
       const bytes = this.#takeRound();
       if (bytes) {
-        this.heard.push({ atMs, bytes });
+        heard.push({ atMs, bytes });
         this.#send(Message.MOVE, ROUND_FRAMES);
         this.#send(Message.FLOWCTL, ROUND_FRAMES);
         if (this.#records) this.#send(Message.DATA, ROUND_BYTES, new Uint8Array(ROUND_BYTES));

@@ -7,7 +7,7 @@ import { compile } from "../compile.ts";
 import { LACKING, OSSP, Run, Scratch, sleep, until } from "../native/ossp.ts";
 import { available, KERNEL_MAPS, noise, writeWav } from "../programs.ts";
 import { Sndiod } from "./sndio.ts";
-import { CARD_SOUND } from "./sndio_card.ts";
+import { CARD_SOUND, ROUND_MS } from "./sndio_card.ts";
 
 /** sox's OSS driver takes whole blocks of 16 KiB. */
 const TAKE_BYTES = 20 * 16384;
@@ -157,6 +157,22 @@ test("what sndiod has is recorded to the bit", async (sndiod, folder) => {
     assertEquals([await player.end(), await run.end()], [0, 0], run.stderr);
     return told(run).length > 0 ? undefined : await Deno.readFile(`${folder}/taken.raw`);
   }, sound);
+});
+
+test("who plays what he records keeps step with a card that is slower than the source", async (
+  sndiod,
+  folder,
+) => {
+  const [seconds, settled, slowPpm] = [30, 6, 900];
+  const client = await compile("apps/duplex_client.c", folder);
+  sndiod.card.roundMs = ROUND_MS * (1 + slowPpm / 1e6);
+  const ways = ["--sink", `sndio:${sndiod.device()}`, "--source", "tone:440"];
+  await using run = ossp(sndiod, ways, [client, "/dev/dsp", String(seconds)]);
+  assertEquals(await run.end(), 0, run.stderr);
+  const ahead: number[] = JSON.parse(run.stdout);
+  const drift = slowPpm / 1e6 * (seconds - settled) * CARD_SOUND.rateHz;
+  const gained = ahead.at(-1)! - ahead[settled - 1];
+  assert(Math.abs(gained) < drift * 0.7, `${drift} frames of drift: ${run.stdout}`);
 });
 
 /** Plays steadily while something happens to the server; asserts that it is heard before and after. */

@@ -1,8 +1,12 @@
 // Clocks that drift apart: an hour of it is absorbed, and slips are not heard.
 
 import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
+import type { Source, SourceStream } from "../../lib/backend/source.ts";
+import { Capture } from "../../lib/oss/capture.ts";
+import { Parameters } from "../../lib/oss/parameters.ts";
 import { FrameQueue } from "../../lib/pcm/converter.ts";
 import { DriftControl, prepareSlips, SlipReader } from "../../lib/pcm/drift.ts";
+import { formatByName } from "../../lib/pcm/format.ts";
 import { Random } from "../random.ts";
 
 const RATE_HZ = 48000;
@@ -64,6 +68,99 @@ function slipped(slips: readonly (1 | -1)[]): { given: Float64Array; sine: (i: n
   }
   return { given, sine };
 }
+
+/**
+ * Records and plays at once for minutes, by two clocks that drift apart.
+ *
+ * @param follows whether the recording keeps step
+ * @returns by how many frames the recording got farthest ahead, or behind, after the first 10 s, and
+ *   whether the first of it was given to the bit
+ */
+function duplex(ppm: number, minutes: number, follows: boolean) {
+  prepareSlips();
+  const state = { nowMs: 0, plays: true, lost: 0 };
+  const frameHz = RATE_HZ * (1 + ppm / 1e6);
+  const code = (i: number) => Math.round(10000 * Math.sin(2 * Math.PI * 997 * i / RATE_HZ));
+  const source: Source = {
+    open(): SourceStream {
+      let taken = 0;
+      const available = () =>
+        Math.floor(state.nowMs * frameHz / 1000 / STEP_FRAMES) * STEP_FRAMES - taken - state.lost;
+      return {
+        free: false,
+        start() {},
+        stop() {},
+        available,
+        timeOfAvailable: (_, nowMs) => nowMs + 1,
+        read(target, frames) {
+          const view = new DataView(target.buffer);
+          for (let i = 0; i < frames; i++) view.setInt16(2 * i, code(taken + i), true);
+          taken += frames;
+        },
+        skip: (frames) => void (taken += frames),
+        close() {},
+      };
+    },
+    close() {},
+  };
+  const parameters = new Parameters(formatByName("s16le"));
+  parameters.setRate(RATE_HZ);
+  const played = () => state.plays ? state.nowMs * RATE_HZ / 1000 : NaN;
+  const capture = new Capture(parameters, {
+    source,
+    client: { pid: 1, command: "test" },
+    played: follows ? played : undefined,
+    gain: { left: 1, right: 1 },
+    now: () => state.nowMs,
+    warn(message) {
+      throw new Error(message);
+    },
+  });
+  const bytes = new Uint8Array(4 * STEP_FRAMES);
+  let [given, first, farthest, exact] = [0, NaN, 0, true];
+  capture.start();
+  return {
+    state,
+    farthest: () => farthest,
+    isExact: () => exact,
+    run(untilMs = minutes * 60_000) {
+      for (; state.nowMs < untilMs; state.nowMs += 10) {
+        const count = capture.read(bytes, 0, bytes.length) / 2;
+        const view = new DataView(bytes.buffer);
+        for (let i = 0; i < count && given + i < 4 * RATE_HZ; i++) {
+          exact &&= view.getInt16(2 * i, true) === code(given + i);
+        }
+        given += count;
+        if (state.nowMs < 10_000 || count === 0) continue;
+        const ahead = given - played();
+        first = Number.isNaN(first) ? ahead : first;
+        farthest = Math.max(farthest, Math.abs(ahead - first));
+      }
+    },
+  };
+}
+
+Deno.test("who plays what he records keeps step, though the clocks drift apart", () => {
+  const MINUTES = 3;
+  for (const ppm of [500, -500, 0]) {
+    const [followed, alone] = [duplex(ppm, MINUTES, true), duplex(ppm, MINUTES, false)];
+    followed.run();
+    alone.run();
+    assert(followed.isExact(), `${ppm} ppm`);
+    const drift = Math.abs(ppm) / 1e6 * MINUTES * 60 * RATE_HZ;
+    assertLess(followed.farthest(), STEP_FRAMES + 0.01 * RATE_HZ, `${ppm} ppm`);
+    assertAlmostEquals(alone.farthest(), drift, 2 * STEP_FRAMES, `${ppm} ppm`);
+  }
+});
+
+Deno.test("frames that are lost are no drift: they are not made up for", () => {
+  const both = duplex(0, 2, true);
+  both.run(60_000);
+  const before = both.farthest();
+  both.state.lost = RATE_HZ / 2;
+  both.run();
+  assertAlmostEquals(both.farthest(), RATE_HZ / 2, before + STEP_FRAMES);
+});
 
 Deno.test("a frame more or less is spread over many, and what is around it is as it was", () => {
   const { given, sine } = slipped([1, -1, -1]);

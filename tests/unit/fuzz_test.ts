@@ -146,6 +146,7 @@ class Kernel {
       streams,
     };
     const host: DeviceHost = {
+      drifts: true,
       sink: new NullSink(clock),
       source: new ToneSource(clock, 440),
       mixer,
