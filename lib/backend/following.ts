@@ -40,8 +40,7 @@ class FollowingStream implements SourceStream {
 
   stop(nowMs: number): void {
     this.#stream.stop(nowMs);
-    this.#queue.clear();
-    this.#reader.clear();
+    this.#forget();
     this.#drift.reset();
   }
 
@@ -55,7 +54,7 @@ class FollowingStream implements SourceStream {
   }
 
   read(target: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {
-    this.#fetch(nowMs);
+    this.#fetch(this.#reader.missing(frames), nowMs);
     const { format, channels } = this.#parameters;
     this.#roomFor(frames);
     this.#reader.read(this.#samples, frames);
@@ -64,15 +63,22 @@ class FollowingStream implements SourceStream {
     this.#follow(nowMs);
   }
 
+  /** What comes next does not join what was there. */
   skip(frames: number, nowMs: number): void {
-    this.#fetch(nowMs);
-    this.#reader.skip(frames);
+    const atSource = frames - this.#reader.lengthWith(0);
+    if (atSource > 0) {
+      this.#stream.skip(atSource, nowMs);
+      this.#forget();
+    } else this.#reader.skip(frames);
     this.#given += frames;
   }
 
-  /** Takes what there is. */
-  #fetch(nowMs: number): void {
-    const frames = this.#stream.available(nowMs);
+  #forget(): void {
+    this.#queue.clear();
+    this.#reader.clear();
+  }
+
+  #fetch(frames: number, nowMs: number): void {
     if (frames <= 0) return;
     const { format, channels } = this.#parameters;
     this.#roomFor(frames);
@@ -91,7 +97,7 @@ class FollowingStream implements SourceStream {
   #follow(nowMs: number): void {
     const played = this.#played();
     if (Number.isNaN(played)) return this.#drift.reset();
-    const slip = this.#drift.note(this.#given + this.#reader.lengthWith(0) - played, nowMs);
+    const slip = this.#drift.note(this.#given + this.available(nowMs) - played, nowMs);
     if (slip !== 0) this.#reader.slip(slip);
   }
 

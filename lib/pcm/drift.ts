@@ -127,8 +127,12 @@ export class SlipReader {
 
   /** Frames that can be read when so many more are in the queue. */
   lengthWith(frames: number): number {
-    const ahead = this.#queue.length - this.#past + frames;
-    return this.#slip === 0 ? ahead : Math.max(0, ahead - REACH - 1);
+    return Math.max(0, frames - this.missing(0));
+  }
+
+  /** How many frames must come for so many to be read. */
+  missing(frames: number): number {
+    return frames - (this.#queue.length - this.#past) + (this.#slip === 0 ? 0 : REACH + 1);
   }
 
   /** Takes one frame more (1) than it gives, or less (-1), from here on; false if it slips already. */

@@ -18,6 +18,7 @@ import type { Cards } from "../../lib/oss/cards.ts";
 import { callNamed, DSP_CALLS, MIXER_CALLS } from "../../lib/oss/calls.ts";
 import { Mixer } from "../../lib/oss/mixer.ts";
 import type { ClockKind } from "../../lib/pcm/clock.ts";
+import { prepareSlips } from "../../lib/pcm/drift.ts";
 import { getU64, setU64, type Struct } from "../../lib/struct.ts";
 import { fuzzCount, fuzzRandom, type Random } from "../random.ts";
 import { parseTranscript, Traced } from "./traced.ts";
@@ -146,9 +147,9 @@ class Kernel {
       streams,
     };
     const host: DeviceHost = {
-      drifts: true,
       sink: new NullSink(clock),
       source: new ToneSource(clock, 440),
+      drifts: true,
       mixer,
       cards,
       audio: 0,
@@ -687,6 +688,7 @@ function liveBytes(): number {
 }
 
 Deno.test("random requests get one answer each, and leave nothing behind", () => {
+  prepareSlips();
   using time = new TestTime();
   const random = fuzzRandom();
   const kernels = (["fuse", "cuse"] as const).flatMap((frontend) =>
