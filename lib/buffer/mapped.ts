@@ -64,6 +64,8 @@ export class MappedRing {
   #storedTo = 0;
   /** The program is to see all before this position. */
   #showTo = 0;
+  /** Bytes of the turns that `showAll` has taken. */
+  #extra = 0;
   #storing = false;
 
   /** @param cache the ring begins at its start */
@@ -211,7 +213,11 @@ export class MappedRing {
 
   /** What is shown begins anew at the ring's start. */
   restart(): void {
-    this.#shownTo = this.#storedTo = this.#showTo = 0;
+    this.#shownTo =
+      this.#storedTo =
+      this.#showTo =
+      this.#extra =
+        0;
   }
 
   /**
@@ -220,7 +226,14 @@ export class MappedRing {
    * @param position where it ends, counted in bytes around and around the ring since `restart`
    */
   show(position: number): void {
-    this.#showTo = position;
+    this.#showTo = position + this.#extra;
+    if (!this.#storing) this.#store();
+  }
+
+  /** Shows the program all `bytes` as they are now. */
+  showAll(): void {
+    this.#extra += this.size;
+    this.#showTo += this.size;
     if (!this.#storing) this.#store();
   }
 

@@ -251,6 +251,12 @@ export class Dsp {
     this.haltInput();
   }
 
+  /** SILENCE: what is not on its way yet is silence, of a mapping all of it. */
+  silence(): void {
+    if (this.plays && this.mapping?.touched) this.mapping.silence();
+    this.playback.silence();
+  }
+
   /** HALT_OUTPUT: as RESET, of playing alone. */
   haltOutput(): void {
     this.mapping?.playback?.stop();

@@ -130,8 +130,8 @@ export const DSP_ROWS_4: readonly Call<Dsp>[] = [
   }, () => 0),
   none("SNDCTL_DSP_SILENCE", IO("P", 31), {
     ...UNKNOWN,
-    about: "what is written and not on its way yet becomes silence",
-  }, (dsp) => dsp.playback.silence()),
+    about: "what is written and not on its way yet becomes silence, and so does a mapping",
+  }, (dsp) => dsp.silence()),
   none("SNDCTL_DSP_SKIP", IO("P", 32), {
     ...UNKNOWN,
     about: "what is written and not on its way yet is dropped; pointers go on",

@@ -59,6 +59,14 @@ export class Mapping {
     return this.#ring;
   }
 
+  /** SILENCE: the program finds silence in all of it. */
+  silence(): void {
+    const { ring } = this;
+    if (!ring.canShow) return;
+    this.#parameters.format.silence(ring.bytes, 0, ring.size);
+    ring.showAll();
+  }
+
   /** Whether the program does not see yet what it will be told of. */
   get showing(): boolean {
     return this.#ring.showing;

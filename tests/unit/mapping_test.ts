@@ -196,6 +196,27 @@ Deno.test("what the program does not feed again is heard again, or silence with 
   }
 });
 
+Deno.test("SILENCE makes a mapping silent, with --mmap-silence too, and it plays on", () => {
+  for (const silence of [false, true]) {
+    const harness = new Harness("real", { silence });
+    harness.touch();
+    harness.pages.fill(7);
+    harness.trigger(PCM_ENABLE_OUTPUT);
+    harness.pass(2.5 * FRAGMENT_MS);
+    harness.call("SNDCTL_DSP_SILENCE");
+    assertEquals(harness.pages, new Uint8Array(RING_BYTES));
+    harness.pages.fill(9);
+    harness.pass(6 * FRAGMENT_MS);
+    const left = harness.pages.findIndex((byte) => byte !== 0);
+    assertEquals(left, silence ? -1 : 0);
+    assertEquals(harness.pointer("SNDCTL_DSP_GETOPTR")[0], 8.5 * FRAGMENT_BYTES);
+  }
+  const harness = new Harness();
+  harness.pages.fill(7);
+  harness.call("SNDCTL_DSP_SILENCE"); // nobody has mapped anything
+  assertEquals(harness.pages[0], 7);
+});
+
 Deno.test("a recording that a mapping shows goes round the ring, at GETIPTR to the frame", () => {
   for (const clock of ["real", "free"] as const) {
     const harness = new Harness(clock);
