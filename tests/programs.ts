@@ -316,6 +316,18 @@ export function osspWords(deno = Deno.execPath(), main = MAIN): string[] {
   return [deno, "run", "--allow-all", "--no-lock", "--quiet", main];
 }
 
+/** What main.ts needs of the repository. */
+const SOURCES = ["main.ts", "deno.json", "lib", "ffi", "std"];
+
+/** The words of a copy of Deno and of ossp that another user can read: root's may lie in root's home. */
+export async function copyOssp(folder: string): Promise<string[]> {
+  await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
+  await Deno.mkdir(`${folder}/ossp`);
+  const sources = SOURCES.map((name) => new URL(`../${name}`, import.meta.url).pathname);
+  await runQuietly(["cp", "-r", ...sources, `${folder}/ossp`]);
+  return osspWords(`${folder}/deno`, `${folder}/ossp/main.ts`);
+}
+
 /** What tests run without: whatever sound server this machine may have. */
 export const NO_SERVER = ["--sink", "null", "--source", "silence"];
 

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import {
   available,
+  copyOssp,
   difference,
   makeTake,
   osspWords,
@@ -12,14 +13,10 @@ import {
   Scratch,
 } from "../programs.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
 const FUSE = "/dev/fuse";
 
 /** Any that is not root's; no account is needed. */
 const USER = { uid: 1000, gid: 1000 };
-
-/** What main.ts needs of the repository. */
-const SOURCES = ["main.ts", "deno.json", "lib", "ffi", "std"];
 
 /** Opens /dev/fuse to everybody, as udev does where there is one; disposing undoes it. */
 function openFuse(): Disposable {
@@ -30,18 +27,6 @@ function openFuse(): Disposable {
       Deno.chmodSync(FUSE, mode! & 0o777);
     },
   };
-}
-
-/** A copy of Deno and of ossp that another user can read: root's may lie in root's home. */
-async function copyOssp(folder: string): Promise<string[]> {
-  await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
-  await Deno.mkdir(`${folder}/ossp`);
-  const sources = SOURCES.map((name) => `${ROOT}${name}`);
-  const { success } = await new Deno.Command("cp", {
-    args: ["-r", ...sources, `${folder}/ossp`],
-  }).output();
-  assertEquals(success, true);
-  return osspWords(`${folder}/deno`, `${folder}/ossp/main.ts`);
 }
 
 Deno.test("an ordinary user's program keeps its user, folder and exit status, and is heard", async () => {

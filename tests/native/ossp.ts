@@ -95,6 +95,8 @@ export interface RunOptions {
   readonly stdin?: string;
   /** Words before ossp's own. */
   readonly by?: readonly string[];
+  /** Ossp's own, if not `OSSP`. */
+  readonly ossp?: readonly string[];
 }
 
 /** A program that runs, what it prints, and its family: whoever has its environment. */
@@ -131,8 +133,9 @@ export class Run implements AsyncDisposable {
   }
 
   /** `ossp run` through the fuse front end. */
-  static ossp(args: readonly string[], { by = [], ...options }: RunOptions = {}): Run {
-    return new Run([...by, ...OSSP, "run", "--frontend", "fuse", ...NO_SERVER, ...args], options);
+  static ossp(args: readonly string[], run: RunOptions = {}): Run {
+    const { by = [], ossp = OSSP, ...options } = run;
+    return new Run([...by, ...ossp, "run", "--frontend", "fuse", ...NO_SERVER, ...args], options);
   }
 
   get pid(): number {

@@ -2,7 +2,19 @@
 // serves without one.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { AS_USER, assertGone, exists, LACKING, OSSP, Run, Scratch, sleep, until } from "./ossp.ts";
+import { copyOssp } from "../programs.ts";
+import {
+  AS_USER,
+  assertGone,
+  exists,
+  LACKING,
+  OSSP,
+  Run,
+  type RunOptions,
+  Scratch,
+  sleep,
+  until,
+} from "./ossp.ts";
 
 /** Makes /dev/fuse as udev makes it until disposed of. */
 function fuseForAll(): Disposable {
@@ -109,7 +121,6 @@ Deno.test({
   async fn(test) {
     using _fuse = fuseForAll();
     await using scratch = new Scratch();
-    const cache = userCache(scratch);
 
     const devices = `
       id -u; id -g
@@ -120,8 +131,8 @@ Deno.test({
       stat -L -c "%F %t:%T" dsp mixer
       for i in $(seq 10); do test -c dsp || echo "not a device"; true > dsp; done
     `;
-    const seen = async (id: number, by: readonly string[], env: Record<string, string>) => {
-      await using run = Run.ossp(["--", "sh", "-c", devices], { by, env });
+    const seen = async (id: number, options: RunOptions) => {
+      await using run = Run.ossp(["--", "sh", "-c", devices], options);
       assertEquals([await run.end(), run.stdout, run.stderr], [
         0,
         `${id}\n${id}\nadsp\naudio\ndsp\ndspW\nmixer\nsndstat\n` +
@@ -132,8 +143,13 @@ Deno.test({
     };
 
     await together(test, {
-      "sees the devices as root": () => seen(0, [], {}),
-      "sees them as an ordinary user, and stays that user": () => seen(1000, AS_USER, cache),
+      "sees the devices as root": () => seen(0, {}),
+      async "sees them as an ordinary user, and stays that user"() {
+        const folder = `${scratch.path}/user`;
+        await Deno.mkdir(folder);
+        const ossp = await copyOssp(folder);
+        await seen(1000, { by: AS_USER, ossp, env: userCache(scratch) });
+      },
 
       async "has the streams, the folder and the arguments it was given"() {
         const script = 'cat; pwd; echo "$# $*"; echo complaint >&2';
