@@ -43,10 +43,6 @@ const symbols = {
   jack_is_realtime: { parameters: ["pointer"], result: "i32" },
   // int jack_client_real_time_priority(jack_client_t *)
   jack_client_real_time_priority: { parameters: ["pointer"], result: "i32" },
-  // int jack_acquire_real_time_scheduling(jack_native_thread_t, int priority)
-  jack_acquire_real_time_scheduling: { parameters: ["pointer", "i32"], result: "i32" },
-  // int jack_drop_real_time_scheduling(jack_native_thread_t)
-  jack_drop_real_time_scheduling: { parameters: ["pointer"], result: "i32" },
   // jack_port_t *jack_port_register(jack_client_t *, const char *name, const char *type,
   //                                 unsigned long flags, unsigned long buffer_size)
   jack_port_register: {

@@ -1,11 +1,11 @@
 // Threads that are not JavaScript's: what a library calls there by address, and how a thread of
 // JavaScript learns of it.
 
-// The functions of <pthread.h>, <semaphore.h> and <dlfcn.h>. Since glibc 2.34 all lie in libc.so.6,
+// The functions of <sched.h>, <semaphore.h>, <time.h> and <dlfcn.h>. Since glibc 2.34 all lie in libc.so.6,
 // which the names below lead to.
 const threads = Deno.dlopen("libpthread.so.0", {
-  // pthread_t pthread_self(void), which is an address with glibc
-  pthread_self: { parameters: [], result: "pointer" },
+  // int sched_setscheduler(pid_t thread, int policy, const struct sched_param *parameters)
+  sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },
   // int clock_gettime(clockid_t clock, struct timespec *time)
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   // int sem_init(sem_t *semaphore, int shared, unsigned int value)
@@ -28,6 +28,9 @@ const loader = Deno.dlopen("libdl.so.2", {
 }).symbols;
 
 const RTLD_LAZY = 1;
+const SCHED_OTHER = 0;
+const SCHED_FIFO = 1;
+const SCHED_RESET_ON_FORK = 0x40000000;
 const CLOCK_MONOTONIC = 1;
 
 const encoder = new TextEncoder();
@@ -45,9 +48,17 @@ export function functionAddress(name: string, library?: string): Deno.PointerObj
   return address;
 }
 
-/** The calling thread, as a `pthread_t`. */
-export function currentThread(): Deno.PointerValue {
-  return threads.pthread_self();
+/** Real-time scheduling of the calling thread, which threads that it makes do not inherit (sched(7)). */
+export class Realtime {
+  #priority = 0;
+
+  /** @param priority of SCHED_FIFO, 0 for none; one that is not allowed changes nothing */
+  set(priority: number): void {
+    if (priority === this.#priority) return;
+    this.#priority = priority;
+    const policy = SCHED_RESET_ON_FORK | (priority > 0 ? SCHED_FIFO : SCHED_OTHER);
+    threads.sched_setscheduler(0, policy, new Int32Array([priority]));
+  }
 }
 
 /** Memory whose address C keeps: a small typed array's own may be moved. */

@@ -4,8 +4,7 @@
 
 import { pollAll, POLLIN } from "../../ffi/libc.ts";
 import { jack } from "../../ffi/jack.ts";
-import { Semaphore } from "../../ffi/native_thread.ts";
-import { Priority } from "./jack_client.ts";
+import { Realtime, Semaphore } from "../../ffi/native_thread.ts";
 import { type Group, JackMember } from "./jack_member.ts";
 import { Asker, openClient, type RequestLine, SYSTEM_PORTS } from "./jack_requests.ts";
 import type { JackOptions } from "./orders.ts";
@@ -38,7 +37,8 @@ export class JackServer implements Server {
   /** By program, as `#keyOf` has it. */
   readonly #members = new Map<string, JackMember>();
   readonly #begun = new Semaphore(0);
-  readonly #priority = new Priority();
+  // PipeWire's libjack would ask the client that came last, which may have gone.
+  readonly #realtime = new Realtime();
   readonly #retry = new Retry(MOST_RETRY_MS);
   readonly #fds = new Uint8Array(16); // two struct pollfd
   #nowMs = 0;
@@ -132,7 +132,7 @@ export class JackServer implements Server {
     for (const { client } of this.#members.values()) {
       if (client && !client.freewheels) priority = Math.max(priority, client.priority);
     }
-    this.#priority.set(priority);
+    this.#realtime.set(priority);
   }
 
   wait(wakeFd: number, ms: number): void {
@@ -185,7 +185,7 @@ export class JackServer implements Server {
       this.#asker.waitAnswer(endMs - performance.now());
       this.#asker.takeAnswers();
     }
-    this.#priority.set(0);
+    this.#realtime.set(0);
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { Gate } from "../../ffi/gate.ts";
 import { jack, LIBJACK } from "../../ffi/jack.ts";
-import { currentThread, Semaphore } from "../../ffi/native_thread.ts";
+import { Semaphore } from "../../ffi/native_thread.ts";
 import { Relay, RelayPort } from "../../ffi/relay.ts";
 import type { Asker, Callback, Opened } from "./jack_requests.ts";
 
@@ -257,19 +257,5 @@ export class JackClient {
     const { client } = this.#opened;
     // libjack may call until that is answered: until then this is not to be collected.
     this.#asker.ask("close", { client }, () => this.#opened = undefined);
-  }
-}
-
-/** The priority of the calling thread: that which JACK gives, while cycles are to be in time. */
-export class Priority {
-  #held = 0;
-
-  /** @param priority 0 for none */
-  set(priority: number): void {
-    if (priority === this.#held) return;
-    const { jack_acquire_real_time_scheduling, jack_drop_real_time_scheduling } = jack();
-    if (priority === 0) jack_drop_real_time_scheduling(currentThread());
-    else if (jack_acquire_real_time_scheduling(currentThread(), priority) !== 0) return;
-    this.#held = priority;
   }
 }

@@ -4,7 +4,7 @@
 // Usage: jack_card SERVER HEARD [SOURCE]
 //
 //   HEARD    gets what was played, interleaved floats of two channels, from the start on
-//   SOURCE   S16 of two channels: what the card records, over and over
+//   SOURCE   the same: what the card records, over and over
 //
 // Says "ready" on standard output, and "sound" when it hears one. SIGTERM, or the server's end, ends it:
 // then HEARD is written, and standard output gets one line of JSON. A cycle's line in HEARD.times is the count of frames before it
@@ -16,7 +16,6 @@
 #include <jack/jack.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +30,7 @@ static struct {
 	size_t frames, most_frames;
 	struct { size_t frame; double ms; } *cycles;
 	size_t cycle_count;
-	int16_t *source;
+	float *source;
 	size_t source_frames, source_at;
 	long xruns;
 	int hears;
@@ -79,10 +78,8 @@ static void record_in(jack_nframes_t frames)
 	}
 	if (!card.source_frames) return;
 	for (jack_nframes_t i = 0; i < frames; i++) {
-		const int16_t *frame = card.source + card.source_at * CHANNELS;
-		for (int channel = 0; channel < CHANNELS; channel++) {
-			to[channel][i] = frame[channel] / 32768.0f;
-		}
+		const float *frame = card.source + card.source_at * CHANNELS;
+		for (int channel = 0; channel < CHANNELS; channel++) to[channel][i] = frame[channel];
 		card.source_at = (card.source_at + 1) % card.source_frames;
 	}
 }
@@ -124,7 +121,7 @@ static void read_source(const char *path)
 	rewind(file);
 	card.source = malloc(bytes);
 	if (!card.source || fread(card.source, 1, bytes, file) != (size_t) bytes) fail(path);
-	card.source_frames = bytes / sizeof(int16_t) / CHANNELS;
+	card.source_frames = bytes / sizeof(float) / CHANNELS;
 	fclose(file);
 }
 

@@ -38,7 +38,7 @@ function asS16(floats: Float32Array): Uint8Array<ArrayBuffer> {
 
 /** How a server is started. */
 export interface JackOptions {
-  /** A file of S16 in stereo, which the card records over and over. */
+  /** A file of floats in stereo, which the card records over and over. */
   readonly source?: string;
   /** By default 1024. */
   readonly cycleFrames?: number;

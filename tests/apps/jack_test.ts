@@ -154,7 +154,8 @@ async function assertRecordedIsRead(cycleFrames: number): Promise<void> {
   await using scratch = new Scratch();
   const sound = noise(2.5 * SECOND_BYTES, 5);
   const source = `${scratch.path}/source`;
-  await Deno.writeFile(source, sound);
+  const floats = Float32Array.from(new Int16Array(sound.buffer), (sample) => sample / 32768);
+  await Deno.writeFile(source, new Uint8Array(floats.buffer));
   const twice = Buffer.concat([sound, sound]);
   for (let left = TRIES - 1;; left--) {
     await using jack = await JackServer.start(scratch.path, { source, cycleFrames });
