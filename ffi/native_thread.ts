@@ -1,8 +1,8 @@
 // Threads that are not JavaScript's: what a library calls there by address, and how a thread of
 // JavaScript learns of it.
 
-// The functions of <sched.h>, <semaphore.h>, <time.h> and <dlfcn.h>. Since glibc 2.34 all lie in libc.so.6,
-// which the names below lead to.
+// The functions of <sched.h>, <semaphore.h>, <time.h> and <dlfcn.h>. Since glibc 2.34 all lie in
+// libc.so.6, which the names below lead to.
 const threads = Deno.dlopen("libpthread.so.0", {
   // int sched_setscheduler(pid_t thread, int policy, const struct sched_param *parameters)
   sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },

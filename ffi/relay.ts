@@ -1,7 +1,7 @@
 // A gate that carries sound: JACK's thread copies between its ports and rings of ours, and goes on. It
-// never waits for the thread of JavaScript, whose part of a cycle may be done some cycles later: it
+// does not wait for the thread of JavaScript, whose part of a cycle may be done some cycles later: it
 // fills as many cycles ahead. A cycle that finds nothing is silent, and from then on so much more is
-// filled ahead, until there is silence that can be left out.
+// filled ahead, until there is silence that can be left out. While the server freewheels it waits.
 
 import { Gate } from "./gate.ts";
 import { loadCode, type MachineCode } from "./machine_code.ts";

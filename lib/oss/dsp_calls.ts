@@ -68,7 +68,7 @@ function setChannels(dsp: Dsp, channels: number): number {
 function bind(dsp: Dsp, pairs: number): number {
   if (!dsp.plays || (pairs & ~PAIR_MASK) !== 0) return -EINVAL;
   const isChange = pairs !== oss.DSP_BIND_QUERY && pairs !== dsp.parameters.pairs;
-  return change(dsp, isChange, (to) => to.bind(pairs), (now) => now.pairs);
+  return change(dsp, isChange, (to) => to.setPairs(pairs), (now) => now.pairs);
 }
 
 /** Writes a count_info: bytes so far, fragments since the last call, place in the ring. */

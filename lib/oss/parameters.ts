@@ -121,15 +121,11 @@ export class Parameters {
   }
 
   /**
-   * BIND_CHANNEL: the channels are these pairs of loudspeakers'. Where there are more channels than
-   * those, or fewer, they are as without.
-   *
-   * @returns false when there are no such pairs
+   * BIND_CHANNEL: the channels are these pairs of loudspeakers', of `PAIR_MASK`. Where there are more
+   * channels than those, or fewer, they are as without.
    */
-  bind(pairs: number): boolean {
-    if ((pairs & ~PAIR_MASK) !== 0) return false;
+  setPairs(pairs: number): void {
     this.#pairs = pairs;
-    return true;
   }
 
   /** The pairs of loudspeakers in force. */

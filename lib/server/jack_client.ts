@@ -1,7 +1,7 @@
 // A client of a JACK server, as the thread that serves its cycles sees it. JACK calls for each cycle on
 // a thread of its own. Where cycles are long it waits at a gate until ours has served this one. Where
 // they are short, a thread of JavaScript may be late, so a relay carries the sound, and ours fills some
-// cycles ahead. Both threads have the priority that JACK gives.
+// cycles ahead.
 
 import { Gate } from "../../ffi/gate.ts";
 import { jack, LIBJACK } from "../../ffi/jack.ts";
@@ -178,14 +178,14 @@ export class JackClient {
   }
 
   /**
-   * The priority of a thread that serves its cycles, 0 for none: one below that of JACK's threads, for
-   * they may be other clients', and are to be done before ours fills what is played later.
+   * The priority of a thread that serves its cycles, 0 for none: that of JACK's threads; one less with
+   * a relay, for other clients' are to be done before ours fills what is played later.
    */
   get priority(): number {
     const { jack_is_realtime, jack_client_real_time_priority } = jack();
     if (jack_is_realtime(this.#pointer) === 0) return 0;
     const priority = jack_client_real_time_priority(this.#pointer);
-    return priority > 1 ? priority - 1 : Math.max(0, priority);
+    return this.relay && priority > 1 ? priority - 1 : Math.max(0, priority);
   }
 
   /** Whether cycles come as fast as they are served. */
