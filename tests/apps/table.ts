@@ -195,6 +195,20 @@ device.close()'`,
     outcome: { kind: "recorded", bytes: 61_440 },
   },
   {
+    name: "`plaympeg` with SDL 1.2's `dsp`",
+    package: "smpeg-plaympeg",
+    version: "0.4.5",
+    needs: "ffmpeg",
+    script: "SDL_AUDIODRIVER=dsp plaympeg --novideo tone.mp3",
+    outcome: {
+      kind: "own",
+      decode: "SDL_AUDIODRIVER=disk SDL_DISKAUDIOFILE=wanted.raw SDL_DISKAUDIODELAY=10 plaympeg " +
+        "--novideo tone.mp3; ffmpeg -v error -f s16le -ar 44100 -ac 2 -i wanted.raw wanted.wav",
+      endMs: 500,
+    },
+    note: "drops its last buffers itself",
+  },
+  {
     name: "`ffplay` with SDL 2's `dsp`",
     package: "libsdl2-2.0-0",
     version: "2.26.5",
