@@ -210,9 +210,9 @@ async function playMoved(bench: Bench): Promise<void> {
   ) assertStringIncludes(described, property);
 
   const [number] = (await server.client("pactl", "list", "short", "sink-inputs")).split("\t");
-  await server.client("pactl", "move-sink-input", number, "other");
+  await move(server, number, "other");
   await untilHeard(bench, undefined, "other");
-  await server.client("pactl", "move-sink-input", number, "out");
+  await move(server, number, "out");
   await untilHeard(bench);
   for (const ms of SUSPENDED_MS) {
     await server.client("pactl", "suspend-sink", "out", "1");
@@ -228,6 +228,31 @@ async function playMoved(bench: Bench): Promise<void> {
   // PipeWire resumes what is played to at once.
   const told = run.stderr.split("\n").filter((line) => line.startsWith("ossp: pulse"));
   assert(told.every((line) => /is suspended|there again/.test(line)), run.stderr);
+}
+
+/** How often a stream is moved until it is there, and how often it is looked whether it is. */
+const MOVES = 3;
+const MOVED_LOOKS = 20;
+
+/** The first two columns of one of pactl's short lists. */
+async function listed(server: PulseServer, what: string): Promise<string[][]> {
+  const lines = (await server.client("pactl", "list", "short", what)).trimEnd().split("\n");
+  return lines.map((line) => line.split("\t").slice(0, 2));
+}
+
+/** Moves a stream to a sink; WirePlumber forgets that now and then, the stream plays on where it was. */
+async function move(server: PulseServer, number: string, sink: string): Promise<void> {
+  const [index] = (await listed(server, "sinks")).find(([, name]) => name === sink)!;
+  const isThere = async () =>
+    (await listed(server, "sink-inputs")).some(([n, at]) => n === number && at === index);
+  for (let tries = 1;; tries++) {
+    await server.client("pactl", "move-sink-input", number, sink);
+    for (let looks = 0; looks < MOVED_LOOKS; looks++) {
+      if (await isThere()) return;
+      await sleep(20);
+    }
+    assert(tries < MOVES, `${sink} has not got the stream`);
+  }
 }
 
 /** What GETODELAY said after each write, in frames, when the sound had begun. */

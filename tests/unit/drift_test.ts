@@ -70,15 +70,15 @@ function slipped(slips: readonly (1 | -1)[]): { given: Float64Array; sine: (i: n
 }
 
 /**
- * Records and plays at once for minutes, by two clocks that drift apart.
+ * Records and plays at once for minutes, by two clocks that drift apart: `farthest` is by how many
+ * frames the recording has got ahead, or behind, since the first 10 s, and `isExact` whether the first
+ * of it was given to the bit. `state.lost` frames never come.
  *
  * @param follows whether the recording keeps step
- * @returns by how many frames the recording got farthest ahead, or behind, after the first 10 s, and
- *   whether the first of it was given to the bit
  */
 function duplex(ppm: number, minutes: number, follows: boolean) {
   prepareSlips();
-  const state = { nowMs: 0, plays: true, lost: 0 };
+  const state = { nowMs: 0, lost: 0 };
   const frameHz = RATE_HZ * (1 + ppm / 1e6);
   const code = (i: number) => Math.round(10000 * Math.sin(2 * Math.PI * 997 * i / RATE_HZ));
   const source: Source = {
@@ -105,7 +105,7 @@ function duplex(ppm: number, minutes: number, follows: boolean) {
   };
   const parameters = new Parameters(formatByName("s16le"));
   parameters.setRate(RATE_HZ);
-  const played = () => state.plays ? state.nowMs * RATE_HZ / 1000 : NaN;
+  const played = () => state.nowMs * RATE_HZ / 1000;
   const capture = new Capture(parameters, {
     source,
     client: { pid: 1, command: "test" },
