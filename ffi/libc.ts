@@ -18,6 +18,8 @@ const symbols = {
   read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // ssize_t write(int fd, const void *buf, size_t count)
   write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  // off_t lseek(int fd, off_t offset, int whence)
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
   // ssize_t pwrite(int fd, const void *buf, size_t count, off_t offset)
   pwrite: { parameters: ["i32", "buffer", "u32", "i64"], result: "i32" },
   // int ioctl(int fd, unsigned long request, void *argument)
@@ -192,6 +194,12 @@ export function read(fd: number, buffer: Uint8Array<ArrayBuffer>, length: number
 /** write(2) as it is: the number of bytes, or -1 with `lastErrno()`. For the data path. */
 export function write(fd: number, buffer: Uint8Array<ArrayBuffer>, length: number): number {
   return libc.write(fd, buffer, length);
+}
+
+/** Whether an open file has offsets, as lseek(2) tells: a pipe, a socket and a terminal have none. */
+export function isSeekable(fd: number): boolean {
+  const SEEK_CUR = 1;
+  return libc.lseek(fd, 0n, SEEK_CUR) >= 0n;
 }
 
 /** pwrite(2) as it is: the number of bytes, or -1 with `lastErrno()`. For the data path. */

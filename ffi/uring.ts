@@ -28,10 +28,15 @@ const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
 
 const IORING_OP_TIMEOUT = 11;
+const IORING_OP_OPENAT = 18;
+const IORING_OP_CLOSE = 19;
 const IORING_OP_READ = 22;
 const IORING_OP_WRITE = 23;
 
-const IOSQE_ASYNC = 1 << 4;
+/** In an entry's second byte: a thread of the kernel's makes the call from the start. */
+const ASIDE = 1 << 4 << 8; // IOSQE_ASYNC
+
+const AT_FDCWD = -100;
 
 const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
 const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
@@ -125,9 +130,21 @@ export class Uring {
     this.#queue(IORING_OP_WRITE, fd, address, length, tag);
   }
 
-  /** As `queueWrite`, but made by a thread of the kernel's from the start: it may have to wait. */
-  queueWriteAside(fd: number, address: number, length: number, tag: number): void {
-    this.#queue(IORING_OP_WRITE | IOSQE_ASYNC << 8, fd, address, length, tag);
+  // What may have to wait is made aside, by a thread of the kernel's.
+
+  /** As `queueWrite`, but aside. @param offset in the file; -1 for where it is */
+  queueWriteAside(fd: number, address: number, length: number, offset: number, tag: number): void {
+    this.#queue(IORING_OP_WRITE | ASIDE, fd, address, length, tag, offset);
+  }
+
+  /** Queues open(2) of a path that ends with a NUL and stays where it is until the result comes. */
+  queueOpenAside(path: number, flags: number, mode: number, tag: number): void {
+    this.#queue(IORING_OP_OPENAT | ASIDE, AT_FDCWD, path, mode, tag, 0, flags);
+  }
+
+  /** Queues close(2). */
+  queueCloseAside(fd: number, tag: number): void {
+    this.#queue(IORING_OP_CLOSE | ASIDE, fd, 0, 0, tag);
   }
 
   /** Queues a result of -ETIME that comes after `delayMs`. One can be queued before each `enter`. */
@@ -139,17 +156,31 @@ export class Uring {
     this.#queue(IORING_OP_TIMEOUT, -1, this.#delayAddress, 1, tag);
   }
 
-  /** @param opcode with the entry's flags in its second byte */
-  #queue(opcode: number, fd: number, address: number, length: number, tag: number): void {
+  /**
+   * @param opcode with the entry's flags in its second byte
+   * @param flags the call's own
+   */
+  #queue(
+    opcode: number,
+    fd: number,
+    address: number,
+    length: number,
+    tag: number,
+    offset = 0,
+    flags = 0,
+  ): void {
     if (this.#queued === this.#entries) this.enter(0);
     const tail = this.#ring[this.#sqTail];
     const at = (tail & (this.#entries - 1)) * SQE_SIZE;
     const sqes = this.#sqes;
     sqes.setUint32(at, opcode, true); // no priority
     sqes.setInt32(at + 4, fd, true);
+    sqes.setUint32(at + 8, offset >>> 0, true);
+    sqes.setUint32(at + 12, Math.floor(offset / 0x1_0000_0000), true);
     sqes.setUint32(at + 16, address % 0x1_0000_0000, true);
     sqes.setUint32(at + 20, Math.floor(address / 0x1_0000_0000), true);
     sqes.setUint32(at + 24, length, true);
+    sqes.setUint32(at + 28, flags, true);
     sqes.setUint32(at + 32, tag, true);
     Atomics.store(this.#ring, this.#sqTail, (tail + 1) | 0);
     this.#queued++;

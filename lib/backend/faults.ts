@@ -124,6 +124,10 @@ class FaultyStream implements SinkStream {
     this.inner.write(bytes, frames, this.faults.sinkMs(nowMs));
   }
 
+  unkeptFrames(): number {
+    return this.inner.unkeptFrames();
+  }
+
   close(): void {
     this.inner.close();
   }

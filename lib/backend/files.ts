@@ -1,5 +1,6 @@
 // The sink that gives each stream a file of its own, in the stream's own format, bit for bit.
 
+import type { FileCalls } from "../../ffi/file_calls.ts";
 import type { ClockKind } from "../pcm/clock.ts";
 import { ClockedStream } from "./null.ts";
 import { type FileKind, OutputFile } from "./output.ts";
@@ -43,12 +44,18 @@ export class FilesSink implements Sink {
    * @param pattern the path, with placeholders as `fillPattern` has them
    * @param kind what the files are
    * @param clock how the streams keep time
+   * @param calls how the files' system calls are made
    */
-  constructor(readonly pattern: string, readonly kind: FileKind, readonly clock: ClockKind) {}
+  constructor(
+    readonly pattern: string,
+    readonly kind: FileKind,
+    readonly clock: ClockKind,
+    readonly calls: FileCalls,
+  ) {}
 
   open(parameters: PcmParameters, client: Client): SinkStream {
     const path = this.#unused(fillPattern(this.pattern, ++this.#streams, client));
-    const file = new OutputFile(path, this.kind, parameters);
+    const file = new OutputFile(path, this.kind, parameters, this.calls);
     return new FileStream(this.clock, parameters.rateHz, file);
   }
 
@@ -81,7 +88,7 @@ class FileStream extends ClockedStream {
 
   override timeOfRoom(frames: number, nowMs: number, aheadFrames: number): number {
     const due = super.timeOfRoom(frames, nowMs, aheadFrames);
-    return Math.max(due, this.#file.ready ? 0 : nowMs + PIPE_RETRY_MS);
+    return Math.max(due, this.#file.ready ? 0 : nowMs + READY_RETRY_MS);
   }
 
   override write(bytes: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {
@@ -89,10 +96,14 @@ class FileStream extends ClockedStream {
     this.#file.write(bytes, frames);
   }
 
+  override unkeptFrames(): number {
+    return this.#file.unkeptFrames();
+  }
+
   override close(): void {
     this.#file.close();
   }
 }
 
-/** How long to wait for a pipe whose reader is slow. */
-export const PIPE_RETRY_MS = 5;
+/** How long to wait for a pipe whose reader is slow, or for a disk. */
+export const READY_RETRY_MS = 5;

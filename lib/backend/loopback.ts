@@ -65,6 +65,10 @@ export class Loopback implements MixTarget, Source {
     for (const listener of this.#listeners) listener.hear(this.#samples, frames);
   }
 
+  unkeptFrames(): number {
+    return 0;
+  }
+
   close(): void {}
 }
 
@@ -253,6 +257,10 @@ class MonitoredStream implements SinkStream {
   write(bytes: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {
     this.#stream.write(bytes, frames, nowMs);
     this.#monitor.write(bytes, frames, nowMs);
+  }
+
+  unkeptFrames(): number {
+    return this.#stream.unkeptFrames();
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import { mapChannels } from "../pcm/channels.ts";
 import { type ClockKind, FrameClock } from "../pcm/clock.ts";
 import { MixBus } from "../pcm/mix.ts";
 import { Resampler, type ResamplerQuality } from "../pcm/resample.ts";
-import { PIPE_RETRY_MS } from "./files.ts";
+import { READY_RETRY_MS } from "./files.ts";
 import type { Client, PcmParameters, Sink, SinkStream } from "./sink.ts";
 
 // How far one stream of a free-running mix may be ahead of another.
@@ -16,12 +16,18 @@ const STALL_MS = 100;
 
 /** Where a mix goes. */
 export interface MixTarget {
-  /** Whether it takes more: a pipe's reader may be slow. */
+  /** Whether it takes more: a pipe's reader or a disk may be slow. */
   readonly ready: boolean;
+  /**
+   * How many frames have been taken and are not kept yet.
+   *
+   * @throws {Error} if they could not be kept
+   */
+  unkeptFrames(): number;
   /**
    * Takes whole frames from `bytes`' start; valid during the call.
    *
-   * @throws {Error} if they could not be kept
+   * @throws {Error} if they, or others before, could not be kept
    */
   write(bytes: Uint8Array<ArrayBuffer>, frames: number): void;
   close(): void;
@@ -68,6 +74,11 @@ export class MixedSink implements Sink {
   /** Whether the mix's target takes more. */
   get ready(): boolean {
     return this.#target!.ready;
+  }
+
+  /** As the target's. */
+  unkeptFrames(): number {
+    return this.#target!.unkeptFrames();
   }
 
   /** The first frame that is not written yet. */
@@ -174,7 +185,7 @@ class MixInput implements SinkStream {
 
   timeOfRoom(frames: number, nowMs: number, aheadFrames: number): number {
     const due = this.#clock.timeOf(frames - aheadFrames, nowMs);
-    return this.#sink.ready ? due : Math.max(due, nowMs + PIPE_RETRY_MS);
+    return this.#sink.ready ? due : Math.max(due, nowMs + READY_RETRY_MS);
   }
 
   write(bytes: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void {
@@ -192,6 +203,11 @@ class MixInput implements SinkStream {
     this.#add(this.#mapped, frames);
     this.#sink.flush(nowMs);
     if (this.#sink.failure !== undefined) throw this.#sink.failure;
+  }
+
+  unkeptFrames(): number {
+    const frames = this.#sink.unkeptFrames();
+    return Math.ceil(frames * this.#parameters.rateHz / this.#sink.parameters.rateHz);
   }
 
   #add(samples: Float64Array<ArrayBuffer>, frames: number): void {

@@ -40,6 +40,10 @@ export class ClockedStream implements SinkStream {
     this.clock.take(frames);
   }
 
+  unkeptFrames(): number {
+    return 0;
+  }
+
   close(): void {}
 }
 

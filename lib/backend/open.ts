@@ -1,5 +1,6 @@
 // From a specification to the sink or the source.
 
+import type { FileCalls } from "../../ffi/file_calls.ts";
 import { formatByName } from "../pcm/format.ts";
 import { FilesSink, isPattern } from "./files.ts";
 import { MixedSink } from "./mixed.ts";
@@ -16,15 +17,16 @@ import { WavSource } from "./wav_source.ts";
 /**
  * Makes a sink. Files are not made before the first stream needs them.
  *
+ * @param calls how files' system calls are made
  * @param line the way to the server of a kind that is one
  */
-export function openSink(spec: SinkSpec, line?: ServerLine): Sink {
+export function openSink(spec: SinkSpec, calls: FileCalls, line?: ServerLine): Sink {
   if (line) return new ServerSink(line, spec.onLoss, spec.resample);
   if (spec.kind === "null") return new NullSink(spec.clock);
   const kind = spec.kind === "wav" ? "wav" : "raw";
-  if (isPattern(spec.path)) return new FilesSink(spec.path, kind, spec.clock);
+  if (isPattern(spec.path)) return new FilesSink(spec.path, kind, spec.clock, calls);
   const parameters = mixParameters(spec);
-  const openFile = () => new OutputFile(spec.path, kind, parameters);
+  const openFile = () => new OutputFile(spec.path, kind, parameters, calls);
   return new MixedSink(openFile, spec.clock, parameters, spec.resample);
 }
 

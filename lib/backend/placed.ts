@@ -78,6 +78,10 @@ class PlacedStream implements SinkStream {
     return this.#stream.timeOfRoom(frames, nowMs, aheadFrames);
   }
 
+  unkeptFrames(): number {
+    return this.#stream.unkeptFrames();
+  }
+
   close(): void {
     this.#stream.close();
   }

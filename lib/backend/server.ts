@@ -218,6 +218,10 @@ class ServerSinkStream implements SinkStream {
     this.#taken += frames;
   }
 
+  unkeptFrames(): number {
+    return 0;
+  }
+
   close(): void {
     this.#link.close();
     this.#line.wake();

@@ -75,9 +75,16 @@ export interface SinkStream {
   /**
    * Takes `frames` whole frames, no more than `room`, from `bytes`' start; valid during the call.
    *
-   * @throws {SystemError} if they could not be kept
+   * @throws {SystemError} if they, or others before, could not be kept
    */
   write(bytes: Uint8Array<ArrayBuffer>, frames: number, nowMs: number): void;
+  /**
+   * How many of the frames that were taken are still on their way to where the sink keeps them: a disk
+   * may be slow. Their time goes on all the same.
+   *
+   * @throws {SystemError} if they could not be kept
+   */
+  unkeptFrames(): number;
   /** Completes what was written and ends. */
   close(): void;
 }

@@ -1,5 +1,6 @@
 // One sound card: a sink, a source and a mixer, and the devices in front of them.
 
+import type { FileCalls } from "../../ffi/file_calls.ts";
 import { type Faults, FaultySink, FaultySource } from "../backend/faults.ts";
 import { Loopback, MonitoredSink } from "../backend/loopback.ts";
 import { mixParameters, openSink, openSource } from "../backend/open.ts";
@@ -28,6 +29,8 @@ export interface CardHost
   };
   /** The folder where programs find the devices. */
   readonly folder: string;
+  /** How the system calls on sound files are made. */
+  readonly files: FileCalls;
   /** What a script makes go wrong; undefined where none can. */
   readonly faults: Faults | undefined;
 }
@@ -51,7 +54,7 @@ export class Card {
     this.#mixer = new Mixer(config.mixerScope);
     const { name, about, dsps, loopbacks, mixers, sink, source, sinkLine, sourceLine } = config;
     this.#number = host.cards.cards.push({ name, about }) - 1;
-    const played = openSink(sink, sinkLine === undefined ? undefined : lines[sinkLine]);
+    const played = openSink(sink, host.files, sinkLine === undefined ? undefined : lines[sinkLine]);
     const monitor = source.kind === "monitor" ? this.#loopback() : undefined;
     const heard = monitor ? new MonitoredSink(played, monitor.sink) : played;
     const recorded = monitor ??

@@ -2,6 +2,7 @@
 // stop.
 
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { HERE } from "../../ffi/file_calls.ts";
 import { Faults } from "../backend/faults.ts";
 import { ServerLine } from "../backend/server.ts";
 import { ControlDevice } from "../device/control.ts";
@@ -60,6 +61,8 @@ export class Engine {
     const host: CardHost = {
       cards: { cards: [], audios: [], mixers: [], streams: this.#streams },
       folder: config.folder,
+      // A script's time stands still while anything is done.
+      files: (clock ? undefined : this.#loop.aside) ?? HERE,
       schedule: this.#loop.schedule,
       clock: this.#loop.clock,
       streams: this.#streams,
@@ -132,7 +135,7 @@ export class Engine {
       },
     };
     channel.write = (fd, answer, length) => this.#loop.write(fd, answer, length);
-    channel.writeAside = this.#loop.writeAside;
+    channel.aside = this.#loop.aside;
     channel.session.watcher = this.#clock;
     if (this.#traced) {
       const tap = new Tap(this.#traced, number, deviceOf, (handle) => session.file(handle));

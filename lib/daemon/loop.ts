@@ -1,6 +1,7 @@
 // The event loop of the data plane: reads from descriptors, calls whoever is due, never awaits.
 // Whatever runs in it must not wait for anything.
 
+import type { FileCalls } from "../../ffi/file_calls.ts";
 import type { Schedule } from "../device/schedule.ts";
 import type { TurnClock } from "../device/turn_clock.ts";
 
@@ -23,21 +24,13 @@ export interface Loop {
   remove(reader: Reader): void;
   /** write(2) of `buffer[0, length)`: now or at the end of this turn. Failures go to `onWriteError`. */
   write(fd: number, buffer: Uint8Array<ArrayBuffer>, length: number): void;
-  /**
-   * write(2) of `buffer[0, length)` by another thread: it may have to wait. The buffer stays as it is
-   * until `onWritten` gets the result, a count of bytes or -errno. Undefined where there is no way.
-   */
-  readonly writeAside?: (
-    fd: number,
-    buffer: Uint8Array<ArrayBuffer>,
-    length: number,
-    onWritten: (result: number) => void,
-  ) => void;
+  /** Calls that may have to wait, made by other threads; undefined where there is no way. */
+  readonly aside?: FileCalls;
   /** Runs until `stop`. */
   run(): void;
   /** Ends `run` at the end of this turn. */
   stop(): void;
-  /** Writes what is still to be written, and lets go of all descriptors. */
+  /** Writes what is still to be written, waits for calls aside, and lets go of all descriptors. */
   close(): void;
 }
 

@@ -1,7 +1,8 @@
 // The loop on io_uring: answers are written, the next requests read and waited for, all by one
 // system call a turn.
 
-import { EAGAIN, EINTR, lastErrno, write } from "../../ffi/libc.ts";
+import type { FileCalls } from "../../ffi/file_calls.ts";
+import { EAGAIN, EINTR, lastErrno, O_CLOEXEC, write } from "../../ffi/libc.ts";
 import { addressOf, Uring } from "../../ffi/uring.ts";
 import { Schedule } from "../device/schedule.ts";
 import { TurnClock } from "../device/turn_clock.ts";
@@ -14,17 +15,26 @@ const ENTRIES = 128;
 const SLOTS = 64;
 const SLOT_BYTES = 256;
 
-// Tags of results: a write's slot, or beyond them the timer, or a reader's number, or a write aside.
+// Tags of results: a write's slot, or beyond them the timer, or a reader's number, or a call aside.
 const TIMER = SLOTS;
 const FIRST_READER = SLOTS + 1;
 const FIRST_ASIDE = 1 << 16;
 
-/** A write that another thread makes. */
+// Of files that are made.
+const MODE = 0o666;
+
+// What is still to be written when all ends may take as long as this: a disk may hang.
+const END_LIMIT_MS = 5000;
+
+/** A call that another thread makes. */
 interface Aside {
   /** Held until the result comes. */
-  readonly buffer: Uint8Array<ArrayBuffer>;
-  onWritten(result: number): void;
+  readonly memory: Uint8Array<ArrayBuffer> | undefined;
+  onResult(result: number): void;
 }
+
+const encoder = new TextEncoder();
+const nothing = () => {};
 
 interface Registered {
   readonly reader: Reader;
@@ -87,12 +97,28 @@ export class UringLoop implements Loop {
     this.#uring.queueWrite(fd, this.#slotsAddress + at, length, slot);
   }
 
-  readonly writeAside: NonNullable<Loop["writeAside"]> = (fd, buffer, length, onWritten) => {
+  readonly aside: FileCalls = {
+    open: (path, flags, onResult) => {
+      // What has an ArrayBuffer of its own is not moved.
+      const bytes = new Uint8Array(new ArrayBuffer(3 * path.length + 1));
+      encoder.encodeInto(path, bytes);
+      const tag = this.#addAside(bytes, onResult);
+      this.#uring.queueOpenAside(addressOf(bytes), flags | O_CLOEXEC, MODE, tag);
+    },
+    write: (fd, buffer, length, offset, onResult) => {
+      const tag = this.#addAside(buffer, onResult);
+      this.#uring.queueWriteAside(fd, addressOf(buffer), length, offset, tag);
+    },
+    close: (fd) => this.#uring.queueCloseAside(fd, this.#addAside(undefined, nothing)),
+  };
+
+  /** @returns the tag of its result */
+  #addAside(memory: Aside["memory"], onResult: Aside["onResult"]): number {
     const free = this.#asides.indexOf(undefined);
     const index = free < 0 ? this.#asides.length : free;
-    this.#asides[index] = { buffer, onWritten };
-    this.#uring.queueWriteAside(fd, addressOf(buffer), length, FIRST_ASIDE + index);
-  };
+    this.#asides[index] = { memory, onResult };
+    return FIRST_ASIDE + index;
+  }
 
   run(): void {
     while (!this.#stopped) {
@@ -139,15 +165,17 @@ export class UringLoop implements Loop {
       this.#armedMs = Infinity;
       return this.schedule.run(this.clock.now());
     }
-    if (tag >= FIRST_ASIDE) {
-      const aside = this.#asides[tag - FIRST_ASIDE]!;
-      this.#asides[tag - FIRST_ASIDE] = undefined;
-      return aside.onWritten(result);
-    }
+    if (tag >= FIRST_ASIDE) return this.#takeAside(tag - FIRST_ASIDE, result);
     const index = tag - FIRST_READER;
     this.#spinner.read();
     if (result !== -EAGAIN && result !== -EINTR) this.#readers[index]?.reader.onRead(result);
     this.#queueRead(index);
+  }
+
+  #takeAside(index: number, result: number): void {
+    const { onResult } = this.#asides[index]!;
+    this.#asides[index] = undefined;
+    onResult(result);
   }
 
   stop(): void {
@@ -155,7 +183,19 @@ export class UringLoop implements Loop {
   }
 
   close(): void {
+    const limitMs = performance.now() + END_LIMIT_MS;
     this.#uring.enter(0);
+    for (;;) {
+      while (this.#uring.hasResult) {
+        const { tag, result } = this.#uring;
+        this.#uring.next();
+        if (tag >= FIRST_ASIDE) this.#takeAside(tag - FIRST_ASIDE, result);
+      }
+      const restMs = limitMs - performance.now();
+      if (restMs <= 0 || this.#asides.every((aside) => !aside)) break;
+      this.#uring.queueTimeout(restMs, TIMER);
+      this.#uring.enter(1);
+    }
     this.#uring.close();
   }
 }

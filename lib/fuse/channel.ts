@@ -1,5 +1,6 @@
 // A descriptor of /dev/fuse or /dev/cuse and the session behind it: one read is one request.
 
+import { CURRENT_OFFSET, type FileCalls } from "../../ffi/file_calls.ts";
 import {
   close,
   EAGAIN,
@@ -32,14 +33,7 @@ export class Channel {
   };
 
   /** How what may have to wait is written, by another thread; undefined where there is no way. */
-  writeAside:
-    | ((
-      fd: number,
-      buffer: Uint8Array<ArrayBuffer>,
-      length: number,
-      onWritten: (result: number) => void,
-    ) => void)
-    | undefined;
+  aside: FileCalls | undefined;
 
   readonly #view = new DataView(this.buffer.buffer);
   readonly #warnOfAnswer: (errno: number) => void;
@@ -54,9 +48,9 @@ export class Channel {
     this.session = new Session(serving, {
       warn,
       send: (buffer, length) => this.write(fd, buffer, length),
-      canSendAside: () => this.writeAside !== undefined,
+      canSendAside: () => this.aside !== undefined,
       sendAside: (buffer, length, onSent) =>
-        this.writeAside!(fd, buffer, length, (result) => {
+        this.aside!.write(fd, buffer, length, CURRENT_OFFSET, (result) => {
           if (result < 0) this.#warnOfAnswer(-result);
           onSent();
         }),

@@ -166,11 +166,11 @@ export class Dsp {
     const mapped = this.mapping?.touched ? this.mapping.playback : undefined;
     this.#outputEnabled = enabled;
     playback.held = !enabled;
-    if (mapped && playback.drained) mapped.inUse = true;
+    if (mapped && playback.heard) mapped.inUse = true;
     if (!enabled) {
       if (mapped?.running) mapped.stop();
       else playback.reset();
-    } else if (!playback.drained) playback.post();
+    } else if (!playback.heard) playback.post();
     else if (!mapped?.running) mapped?.start();
   }
 

@@ -13,6 +13,9 @@ import type { Parameters } from "./parameters.ts";
 // The most sound that is moved to the sink at once: a mix waits for its slowest stream.
 const MAX_STEP_SECONDS = 0.1;
 
+// How soon it is looked again whether a disk has taken what a program may wait for.
+const KEEP_RETRY_MS = 1;
+
 /** What a mixer wants of a stream. */
 export interface PlaybackLevels {
   /** What its samples are multiplied by. */
@@ -70,6 +73,8 @@ export class Playback {
   /** Where GETOPTR counts from, as a count of bytes since the open. */
   #originBytes = 0;
   #failed = false;
+  /** Frames at the sink that it has not kept yet, when that was last asked. */
+  #unkeptFrames = 0;
   /** Whether `dueMs` is the end of a step, not of what there is to play. */
   #stepIsWhole = false;
 
@@ -95,8 +100,13 @@ export class Playback {
   }
 
   /** Whether all that was written has been heard. */
-  get drained(): boolean {
+  get heard(): boolean {
     return this.empty && this.#delayFrames() <= 0;
+  }
+
+  /** Whether all that was written has been heard, and is kept where it is to be. */
+  get drained(): boolean {
+    return this.heard && this.#unkeptFrames === 0;
   }
 
   // Frames at the sink that are not heard yet; less than 0 when its clock has gone past them.
@@ -109,9 +119,10 @@ export class Playback {
     return this.#takenBytes + (this.#ring?.length ?? 0);
   }
 
-  /** Whether everything before an `endBytes` has been heard, or never will be. */
+  /** Whether everything before an `endBytes` has been heard and kept, or never will be. */
   hasPlayed(endBytes: number): boolean {
-    return this.drained || this.playedBytes() >= endBytes;
+    const keptBytes = this.#takenBytes - this.#unkeptFrames * this.#parameters.frameBytes;
+    return this.drained || Math.min(this.playedBytes(), keptBytes) >= endBytes;
   }
 
   /** Bytes that wait to be heard at this moment. */
@@ -184,6 +195,7 @@ export class Playback {
       if (!this.#running) this.#considerStart();
       if (taken < length || this.#stream?.free || this.aheadFrames > 0) this.#move();
     } while (taken < length && ring.free > 0 && !this.#failed);
+    this.#noteUnkept();
     // More data changes nothing of a step that is on its way, unless it has filled the ring.
     if (!this.#stepIsWhole || ring.free < this.#parameters.fragmentBytes) this.#schedule();
     return this.#failed ? -EIO : taken;
@@ -241,6 +253,7 @@ export class Playback {
   #closeStream(): void {
     const stream = this.#stream;
     this.#stream = undefined;
+    this.#unkeptFrames = 0;
     if (stream?.volume) this.#host.levels.keepAt(undefined);
     try {
       stream?.close();
@@ -253,7 +266,16 @@ export class Playback {
   pump(): void {
     if (this.#startMs !== Infinity && this.#host.now() >= this.#startMs) this.#start();
     this.#move();
+    this.#noteUnkept();
     this.#schedule();
+  }
+
+  #noteUnkept(): void {
+    try {
+      this.#unkeptFrames = this.#stream?.unkeptFrames() ?? 0;
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #move(): void {
@@ -300,7 +322,8 @@ export class Playback {
     if (queued === 0 || !this.#running) {
       if (this.aheadFrames > 0) return;
       const delay = this.#delayFrames();
-      if (delay > 0) this.dueMs = Math.min(this.dueMs, this.#host.now() + delay * 1000 / rateHz);
+      const waitMs = this.#unkeptFrames > 0 ? KEEP_RETRY_MS : delay * 1000 / rateHz;
+      if (waitMs > 0) this.dueMs = Math.min(this.dueMs, this.#host.now() + waitMs);
       return;
     }
     const toFragment = fragmentBytes - this.#takenBytes % fragmentBytes;
@@ -385,7 +408,7 @@ export class Playback {
 
   /** SETFRAGMENT: the ring is cut anew if nothing is in it; false when something is. */
   rebuffer(): boolean {
-    if (!this.drained) return false;
+    if (!this.heard) return false;
     this.#stop();
     this.#ring = undefined;
     this.#schedule();

@@ -2,7 +2,7 @@
 // shared and closed, and its sound in the file behind. The cases are client.c's.
 
 import { assert, assertEquals } from "@std/assert";
-import { assertPattern, exists, LACKING, Run, samplesOf, Scratch, until } from "./ossp.ts";
+import { assertPattern, exists, isTrue, LACKING, Run, samplesOf, Scratch, until } from "./ossp.ts";
 
 const CASES = [
   "interrupted_write",
@@ -49,7 +49,7 @@ Deno.test({
       const file = `${scratch.path}/case-${i}.wav`;
       // Whoever closes last but has not opened the device does not wait for the sound.
       await until(
-        () => Deno.statSync(file).size >= WAV_HEADER_BYTES + bytes,
+        () => Deno.statSync(file).size >= WAV_HEADER_BYTES + bytes && isTrue(file),
         "the rest of the sound",
       );
       const samples = samplesOf(file);

@@ -320,7 +320,7 @@ export async function record(
   const channel = mountDirectory(folder, new Directory([{ device, major: 14, minor: 3 }]), warn);
   const { fd, buffer } = channel;
   channel.write = (fd, answer, length) => loop.write(fd, answer, length);
-  channel.writeAside = loop.writeAside;
+  channel.aside = loop.aside;
   const onRead = (result: number) => {
     if (!channel.serve(result)) loop.stop();
   };

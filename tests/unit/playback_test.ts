@@ -10,7 +10,7 @@ import { FrameClock } from "../../lib/pcm/clock.ts";
 /** 1000 Hz U8 mono with fragments of 16 bytes, four of them: a byte is a millisecond. */
 function harness(kind: "real" | "free" = "real") {
   const heard: number[] = [];
-  const state = { fails: false, opened: 0, closed: 0 };
+  const state = { fails: false, opened: 0, closed: 0, unkept: 0, loses: false };
   const sink: Sink = {
     open({ rateHz }): SinkStream {
       state.opened++;
@@ -28,6 +28,10 @@ function harness(kind: "real" | "free" = "real") {
           if (state.fails) throw new SystemError(ENOSPC, "write", "disk");
           clock.take(frames);
           heard.push(...bytes.subarray(0, frames));
+        },
+        unkeptFrames() {
+          if (state.loses) throw new SystemError(ENOSPC, "write", "disk");
+          return state.unkept;
         },
         close: () => state.closed++,
       };
@@ -191,6 +195,29 @@ Deno.test("a sink that fails is EIO to the program, said once, until a RESET", (
   assertEquals(state.opened, 2);
 });
 
+Deno.test("who waits for the end waits for what the sink has not kept, and hears of its loss", () => {
+  const { playback, state, warnings, write, run, at } = harness("free");
+  state.unkept = 16;
+  assertEquals(write(16, 0), 16);
+  at(0).drain();
+  assert(playback.heard);
+  assert(!playback.drained);
+  assert(!playback.hasPlayed(16));
+  run(5);
+  assert(!playback.drained);
+  state.unkept = 0;
+  run(10);
+  assert(playback.drained);
+  assert(playback.hasPlayed(16));
+  assertEquals(playback.dueMs, Infinity);
+  state.unkept = 16;
+  write(16, 10);
+  state.loses = true;
+  run(20);
+  assert(playback.failed);
+  assertEquals(warnings.length, 1);
+});
+
 Deno.test("new parameters are a new stream of the sink", () => {
   const { state, write, run, at } = harness();
   write(16, 0);
@@ -198,5 +225,5 @@ Deno.test("new parameters are a new stream of the sink", () => {
   at(100).close();
   write(16, 100);
   run(200);
-  assertEquals(state, { fails: false, opened: 2, closed: 1 });
+  assertEquals([state.opened, state.closed], [2, 1]);
 });
