@@ -1,6 +1,6 @@
 // A JACK server of a test's own, that keeps its time by a clock, and a sound card for it (jack_card.c).
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { compile } from "../compile.ts";
 import { exists, Run, until } from "../native/ossp.ts";
 
@@ -31,7 +31,8 @@ function asS16(floats: Float32Array): Uint8Array<ArrayBuffer> {
   const samples = new Int16Array(floats.length);
   for (let i = 0; i < floats.length; i++) {
     samples[i] = floats[i] * S16_SCALE;
-    assert(samples[i] === floats[i] * S16_SCALE, `${floats[i]} at ${i} is no sample of 16 bits`);
+    if (samples[i] === floats[i] * S16_SCALE) continue;
+    throw new Error(`${floats[i]} at ${i} is no sample of 16 bits`);
   }
   return new Uint8Array(samples.buffer);
 }
