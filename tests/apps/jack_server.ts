@@ -11,7 +11,7 @@ export const JACK_SOUND = { rateHz: 48000, channels: 2 } as const;
 const CYCLE_FRAMES = 1024;
 
 /** What the server says of a client that had not done its work when the next cycle began. */
-const LATE = /JackEngine::XRun: client (?:= )?(\S+) (?:was not finished|finished after)/g;
+const LATE = /JackEngine::XRun: client (?:= )?(\S+) (?:was not finished|finished after)/;
 
 const S16_SCALE = 32768;
 
@@ -25,6 +25,13 @@ export interface HeardByCard {
   readonly cycles: readonly { readonly frame: number; readonly atMs: number }[];
   /** How often a cycle was not done in time: then frames are missing, or are heard twice. */
   readonly xruns: number;
+}
+
+/** A client that was not done in time. */
+export interface Late {
+  readonly name: string;
+  /** When the server said so, in milliseconds since the epoch. */
+  readonly atMs: number;
 }
 
 function asS16(floats: Float32Array): Uint8Array<ArrayBuffer> {
@@ -54,8 +61,11 @@ export class JackServer implements AsyncDisposable {
   readonly name = `ossp-test-${Deno.pid}`;
   readonly #folder: string;
   readonly #options: JackOptions;
-  /** What servers said that have ended. */
-  readonly #said: string[] = [];
+  /** Who was late, of the servers that there were. */
+  readonly late: Late[] = [];
+  /** How many of them the server that runs has told of, and the line that it has begun. */
+  #lateOfRun = 0;
+  #line = "";
   #card = "";
   #runs = 0;
   #ended = true;
@@ -87,7 +97,11 @@ export class JackServer implements AsyncDisposable {
     const words = ["jackd", "--name", this.name, ...dummy, "-C", "0", "-P", "0"];
     // It would ask for the machine's sound cards over D-Bus.
     this.#ended = false;
-    this.#server = new Run(words, { env: { JACK_NO_AUDIO_RESERVATION: "1" } });
+    this.#lateOfRun = 0;
+    this.#server = new Run(words, {
+      env: { JACK_NO_AUDIO_RESERVATION: "1" },
+      onStderr: (text) => this.#noteLate(text),
+    });
     const running = `/dev/shm/jack_${this.name}_${Deno.uid()}_0`;
     await until(() => exists(running), "jackd's socket");
     const recorded = source === undefined ? [] : [source];
@@ -109,13 +123,15 @@ export class JackServer implements AsyncDisposable {
     this.#server.kill(signal);
   }
 
-  /** How often each client was late, as the servers that have ended told. */
-  get lateCycles(): ReadonlyMap<string, number> {
-    const late = new Map<string, number>();
-    for (const [, name] of this.#said.join().matchAll(LATE)) {
-      late.set(name, (late.get(name) ?? 0) + 1);
+  #noteLate(text: string): void {
+    const lines = (this.#line + text).split("\n");
+    this.#line = lines.pop()!;
+    for (const line of lines) {
+      const name = line.match(LATE)?.[1];
+      if (name === undefined) continue;
+      this.late.push({ name, atMs: performance.timeOrigin + performance.now() });
+      this.#lateOfRun++;
     }
-    return late;
   }
 
   /** Ends the server, and with it the card. */
@@ -128,7 +144,6 @@ export class JackServer implements AsyncDisposable {
   async #end(signal: Deno.Signal): Promise<void> {
     this.#server.kill(signal);
     await this.#server.end();
-    this.#said.push(this.#server.stdout + this.#server.stderr);
     this.#ended = true;
   }
 
@@ -144,7 +159,7 @@ export class JackServer implements AsyncDisposable {
     assertEquals(await this.#cardRun.end(), 0, this.#cardRun.stderr);
     const said = JSON.parse(this.#cardRun.stdout.trimEnd().split("\n").at(-1)!);
     // The card is told of them with some delay, or not any more.
-    const xruns = Math.max(said.xruns, this.#said.at(-1)!.matchAll(LATE).toArray().length);
+    const xruns = Math.max(said.xruns, this.#lateOfRun);
     const floats = new Float32Array((await Deno.readFile(this.#heardPath)).buffer);
     const times = (await Deno.readTextFile(`${this.#heardPath}.times`)).trimEnd().split("\n");
     const cycles = times.map((line) => line.split(" ").map(Number))

@@ -41,10 +41,61 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const OURS = /^(load|mmap_client)/;
 const THEIRS = ["trivial-1", "trivial-2"];
 
-/** How often clients were late, all together. */
-function lateCycles(jack: JackServer, isOne: (name: string) => boolean): number {
-  const late = [...jack.lateCycles].filter(([name]) => isOne(name));
-  return late.reduce((sum, [, count]) => sum + count, 0);
+/** When a processor stood still, whoever was to run there, as stalls.c tells: ms since the epoch. */
+interface Stall {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+// A server tells of a cycle that was late when the next ones have begun, and we hear of it some
+// milliseconds later.
+const TOLD_CYCLES = 3;
+const TOLD_MS = 25;
+
+/** The part of a cycle that a processor may stand still without anybody being late. */
+const SPARE = 0.6;
+
+/** What a processor's standstills explain. */
+class Stalls implements AsyncDisposable {
+  readonly #run: Run;
+  readonly #withinMs: number;
+
+  private constructor(run: Run, withinMs: number) {
+    this.#run = run;
+    this.#withinMs = withinMs;
+  }
+
+  /** Watches from now on, for what matters with cycles of so long. */
+  static async watch(folder: string, cycleMs: number): Promise<Stalls> {
+    const program = await compile("stalls", folder, "-pthread");
+    const run = new Run([program, String(cycleMs * SPARE)]);
+    await run.printed("ready");
+    return new Stalls(run, TOLD_CYCLES * cycleMs + TOLD_MS);
+  }
+
+  get #list(): Stall[] {
+    const lines = this.#run.stdout.trimEnd().split("\n").slice(1);
+    return lines.map((line) => line.split(" ").map(Number))
+      .map(([_processor, fromMs, toMs]) => ({ fromMs, toMs }));
+  }
+
+  /** Whether something that was told of at a time can be due to one of them. */
+  explains(): (atMs: number) => boolean {
+    const list = this.#list;
+    return (atMs) => list.some(({ fromMs, toMs }) => fromMs < atMs && toMs > atMs - this.#withinMs);
+  }
+
+  /** Of some seconds that end now, the part of all times, in per cent, that they would explain. */
+  percentExplained(seconds: number): number {
+    const explains = this.explains();
+    const endMs = Date.now();
+    const times = Array.from({ length: seconds * 100 }, (_, i) => endMs - i * 10);
+    return times.filter(explains).length / times.length * 100;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#run[Symbol.asyncDispose]();
+  }
 }
 
 /** By how much two counts of what is as frequent may differ: three times the standard deviation. */
@@ -64,6 +115,7 @@ async function inTime(
   const silence = `${own}/silence`;
   await Deno.writeFile(silence, new Uint8Array(0));
   await Deno.truncate(silence, seconds * RATE_HZ * FRAME_BYTES);
+  await using stalls = await Stalls.watch(own, frames * 1000 / RATE_HZ);
   await using jack = await JackServer.start(own, { cycleFrames: frames });
   const startTrivial = async () => {
     const clients = new AsyncDisposableStack();
@@ -99,13 +151,27 @@ async function inTime(
   await trivialAgain.disposeAsync();
   const first = bytes.findIndex((byte) => byte !== 0) / FRAME_BYTES;
   const heardMs = cycles.findLast(({ frame }) => frame <= first)?.atMs ?? Infinity;
-  const late = lateCycles(jack, (name) => OURS.test(name));
-  const theirs = lateCycles(jack, (name) => THEIRS.includes(name));
-  const limit = theirs + chance(theirs);
+  const explains = stalls.explains();
+  const late = jack.late.filter(({ name }) => OURS.test(name));
+  const theirs = jack.late.filter(({ name }) => THEIRS.includes(name));
+  const limit = theirs.length + chance(theirs.length);
   const there = `cycles of ${frames} frames, ${seconds} s`;
   return [
-    { what: `${there}: late, two programs of ossp's`, value: late, limit },
-    { what: "there: late, two clients in C", value: theirs },
+    { what: `${there}: late, two programs of ossp's`, value: late.length, limit },
+    { what: "there: late, two clients in C", value: theirs.length },
+    {
+      what: "there: ossp's, where no processor had stood still",
+      value: late.filter(({ atMs }) => !explains(atMs)).length,
+      limit: frames === CYCLES[0] ? 0 : undefined,
+    },
+    {
+      what: "there: those in C, where none had",
+      value: theirs.filter(({ atMs }) => !explains(atMs)).length,
+    },
+    {
+      what: "there: % of all times soon after a standstill",
+      value: stalls.percentExplained(seconds),
+    },
     { what: "there: silent for want of sound, both programs", value: missed, limit },
     { what: "there: xruns of the server's second half, whoever's", value: xruns },
     { what: "there: underruns of the program that writes", value: underruns },

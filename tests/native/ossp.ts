@@ -93,6 +93,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
   readonly stdin?: string;
+  /** Takes what comes on standard error, as it comes. */
+  readonly onStderr?: (text: string) => void;
   /** Words before ossp's own. */
   readonly by?: readonly string[];
   /** Ossp's own, if not `OSSP`. */
@@ -108,7 +110,8 @@ export class Run implements AsyncDisposable {
   readonly #pumped: Promise<unknown>;
   #ended = false;
 
-  constructor(words: readonly string[], { cwd, env = {}, stdin = "" }: RunOptions = {}) {
+  constructor(words: readonly string[], run: RunOptions = {}) {
+    const { cwd, env = {}, stdin = "", onStderr } = run;
     const [name, value] = this.#marker.split("=");
     this.#child = new Deno.Command(words[0], {
       args: words.slice(1),
@@ -120,7 +123,11 @@ export class Run implements AsyncDisposable {
     }).spawn();
     const pump = async (stream: ReadableStream<Uint8Array>, name: "stdout" | "stderr") => {
       const decoder = new TextDecoder();
-      for await (const bytes of stream) this[name] += decoder.decode(bytes, { stream: true });
+      for await (const bytes of stream) {
+        const text = decoder.decode(bytes, { stream: true });
+        this[name] += text;
+        if (name === "stderr") onStderr?.(text);
+      }
     };
     this.#pumped = Promise.all([
       pump(this.#child.stdout, "stdout"),

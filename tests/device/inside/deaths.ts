@@ -5,6 +5,7 @@ import {
   assertGone,
   assertPattern,
   exists,
+  isTrue,
   Run,
   samplesOf,
   Scratch,
@@ -35,6 +36,7 @@ Deno.test("cuse: a killed client is gone at once, a killed daemon is an error to
   assertEquals(await killed.end(), 137);
   assert(performance.now() - startMs < SOON_MS, "the client was not gone");
   await assertGone([killed.pid]);
+  await until(() => isTrue(file(1)), "the end of the killed client's file");
   assertPattern(samplesOf(file(1)));
 
   await using left = await flood(client, file(2));
@@ -45,6 +47,6 @@ Deno.test("cuse: a killed client is gone at once, a killed daemon is an error to
   assertMatch(left.stdout, /^(ENOTCONN|ECONNABORTED|ENODEV)$/m);
   await daemon.end();
   await assertGone([daemon.pid, left.pid]);
-  assertPattern(samplesOf(file(2)));
+  assertPattern(samplesOf(file(2), true));
   await until(() => !exists("/dev/dsp"), "the end of /dev/dsp");
 });
