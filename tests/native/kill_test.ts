@@ -59,7 +59,7 @@ Deno.test({
           await assertGone(family);
           assertEquals(scratch.mounts(), []);
           assertEquals([...Deno.readDirSync(temporary)], []);
-          assertPattern(samplesOf(file, status === 137));
+          assertPattern(samplesOf(file, name === "kill -9 of ossp"));
         },
         sanitizeOps: false,
         sanitizeResources: false,
