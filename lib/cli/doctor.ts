@@ -5,8 +5,8 @@ import { jack } from "../../ffi/jack.ts";
 import { pulseLibrary } from "../../ffi/pulse.ts";
 import { sampleRate } from "../../ffi/samplerate.ts";
 import { sndio } from "../../ffi/sndio.ts";
-import { OpenerThread } from "../daemon/opener_thread.ts";
-import { probeAside } from "../daemon/probe_thread.ts";
+import { Prober } from "../daemon/prober.ts";
+import { SERVER_KINDS, type ServerKind } from "../server/orders.ts";
 import { EX_UNAVAILABLE } from "./failure.ts";
 import { cuse, fuse, mapping, namespaces, type Need, utility } from "./needs.ts";
 import { helpText, parseOptions, type Subcommand } from "./options.ts";
@@ -31,9 +31,6 @@ const LIBRARIES: Readonly<Record<string, () => void>> = {
   },
 };
 
-// How long a server has to answer whose library would wait longer.
-const ANSWER_MS = 1000;
-
 async function run(args: string[]): Promise<number> {
   const parsed = parseOptions(DOCTOR, args);
   if (parsed.values.help) {
@@ -52,18 +49,12 @@ async function run(args: string[]): Promise<number> {
 
 /** Says of each server whether it can be used now; returns whether one can. */
 async function tellServers(): Promise<boolean> {
-  // Other subcommands do not load the servers.
-  const { probe: probePulse } = await import("../server/pulse.ts");
-  const { probe: probeSndio } = await import("../server/sndio.ts");
-  const opener = new OpenerThread();
-  const aside = (["jack", "alsa"] as const).map((kind) => probeAside(kind, ANSWER_MS));
-  const pulse = probePulse("");
-  const sndio = probeSndio("", opener.line);
-  const [jack, alsa] = await Promise.all(aside);
-  opener.end();
-  const refusals = { pulse, jack, alsa, sndio };
-  for (const [kind, refusal] of Object.entries(refusals)) tell(`--sink ${kind}`, refusal);
-  return Object.values(refusals).includes(undefined);
+  const prober = new Prober();
+  const kinds = (Object.keys(SERVER_KINDS) as ServerKind[]).filter((kind) => kind !== "auto");
+  const refusals = await Promise.all(kinds.map((kind) => prober.probe(kind)));
+  prober.end();
+  for (const [i, kind] of kinds.entries()) tell(`--sink ${kind}`, refusals[i]);
+  return refusals.includes(undefined);
 }
 
 function refusalOf(load: () => void): string | undefined {

@@ -5,7 +5,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { SinkSpec, SourceSpec } from "../backend/spec.ts";
 import type { MappedOptions } from "../oss/mapped_playback.ts";
 import type { MixerScope } from "../oss/mixer.ts";
-import type { RequestLine } from "../server/jack_requests.ts";
+import type { AsideLine, FoundKind } from "../server/orders.ts";
 import type { TraceTarget } from "../trace/tap.ts";
 
 /** How important a line of the log is. */
@@ -79,7 +79,9 @@ export type EngineEvent =
   | { readonly type: "ready"; readonly paths: readonly string[] }
   | { readonly type: "log"; readonly level: LogLevel; readonly message: string }
   /** From a server's thread: it needs the other end of a line to be served. */
-  | { readonly type: "ask"; readonly line: RequestLine }
+  | { readonly type: "aside"; readonly line: AsideLine }
+  /** From a server's thread: it wants to know whether there is a server of a kind. */
+  | { readonly type: "look"; readonly kind: FoundKind }
   /** The devices could not be brought up. */
   | { readonly type: "failed"; readonly message: string }
   /** The engine has ended and left nothing behind. */

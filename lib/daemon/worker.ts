@@ -1,11 +1,11 @@
 // The threads of the daemon: the data plane, one for each sound server, and those that wait in a
-// server's library for that one. The first message says which, and what it needs; the thread ends with
-// that.
+// server's library for that one, or look whether a server can be used. The first message says which,
+// and what it needs.
 
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { eventFd } from "../../ffi/libc.ts";
-import type { RequestLine } from "../server/jack_requests.ts";
-import type { OpenerLine, ServerThreadStart } from "../server/orders.ts";
+import type { AsideLine, Finding, FoundKind, ServerThreadStart } from "../server/orders.ts";
+import type { ServerHost } from "../server/server.ts";
 import type { EngineConfig, EngineEvent, LogLevel } from "./messages.ts";
 
 /** What the control plane starts the data plane with. */
@@ -14,9 +14,9 @@ export interface EngineStart {
   readonly port: MessagePort;
 }
 
-/** What a thread is started with that looks whether a server can be used. */
+/** What a thread is asked that looks whether servers can be used, one at a time. */
 export interface ProbeStart {
-  readonly probe: "jack" | "alsa";
+  readonly probe: FoundKind;
 }
 
 /** What it says: that it asks the library now; then one line that says why not, undefined if it can. */
@@ -24,9 +24,7 @@ export type ProbeAnswer = "asked" | { readonly refusal: string | undefined };
 
 const scope = globalThis as unknown as {
   onmessage: (
-    event: MessageEvent<
-      EngineStart | ServerThreadStart | OpenerLine | RequestLine | ProbeStart
-    >,
+    event: MessageEvent<EngineStart | ServerThreadStart | AsideLine | ProbeStart>,
   ) => void;
   postMessage(event: EngineEvent | ProbeAnswer, moved?: Transferable[]): void;
   close(): void;
@@ -48,30 +46,48 @@ async function runEngine({ config, port }: EngineStart): Promise<void> {
 
 async function runServer(start: ServerThreadStart): Promise<void> {
   const { serve } = await import("../server/thread.ts");
-  const ask = () => {
-    const { port1, port2 } = new MessageChannel();
-    const line: RequestLine = { serves: "jack", port: port1, answerFd: eventFd() };
-    const far = { ...line, port: port2 };
-    scope.postMessage({ type: "ask", line: far }, [port2 as unknown as Transferable]);
-    return line;
+  const host: ServerHost = {
+    startAside(serves) {
+      const { port1, port2 } = new MessageChannel();
+      const line: AsideLine = { serves, port: port1, answerFd: eventFd() };
+      const far = { ...line, port: port2 };
+      scope.postMessage({ type: "aside", line: far }, [port2 as unknown as Transferable]);
+      return line;
+    },
+    look: (kind) => tell({ type: "look", kind }),
+    found() {
+      const received = receiveMessageOnPort(start.findings) as { message: Finding } | undefined;
+      return received?.message;
+    },
   };
-  await serve(start, (level: LogLevel, message) => tell({ type: "log", level, message }), ask);
+  await serve(start, (level: LogLevel, message) => tell({ type: "log", level, message }), host);
   tell({ type: "stopped" });
 }
 
+const PROBES: Readonly<
+  Record<FoundKind, () => Promise<{ probe(name: string): Finding["refusal"] }>>
+> = {
+  pulse: () => import("../server/pulse.ts"),
+  jack: () => import("../server/jack.ts"),
+  alsa: () => import("../server/alsa.ts"),
+  sndio: () => import("../server/sndio.ts"),
+};
+
 async function runProbe({ probe: kind }: ProbeStart): Promise<void> {
-  const { probe } = kind === "jack"
-    ? await import("../server/jack.ts")
-    : await import("../server/alsa.ts");
+  const { probe } = await PROBES[kind]();
   scope.postMessage("asked");
   scope.postMessage({ refusal: probe("") });
 }
 
+async function serveAside(line: AsideLine): Promise<void> {
+  if (line.serves === "jack") (await import("../server/jack_requests.ts")).serveRequests(line);
+  else (await import("../server/sndio_opener.ts")).serveOpenings(line);
+}
+
 scope.onmessage = async ({ data }) => {
-  if ("serves" in data) return (await import("../server/jack_requests.ts")).serveRequests(data);
-  if ("answerFd" in data) return (await import("../server/sndio_opener.ts")).serveOpenings(data);
-  if ("probe" in data) await runProbe(data);
-  else if ("config" in data) await runEngine(data);
+  if ("probe" in data) return await runProbe(data);
+  if ("serves" in data) return await serveAside(data);
+  if ("config" in data) await runEngine(data);
   else await runServer(data);
   scope.close();
 };

@@ -154,7 +154,10 @@ export class AlsaServer implements Server {
   }
 }
 
-/** Why a PCM cannot play now; undefined if it can. It is opened and closed; nothing is heard. */
+/**
+ * Why a PCM cannot play now; undefined if it can. It is opened and closed; nothing is heard. May wait for
+ * ever.
+ */
 export function probe(name: string): string | undefined {
   try {
     tryPcm(name || DEFAULT_PCM);

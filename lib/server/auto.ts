@@ -2,75 +2,68 @@
 // there is none, or while the one that was found has long been gone.
 
 import { poll, POLLIN } from "../../ffi/libc.ts";
-import { AlsaServer, probe as probeAlsa } from "./alsa.ts";
-import { JackServer, probe as probeJack } from "./jack.ts";
+import { AlsaServer } from "./alsa.ts";
+import { JackServer } from "./jack.ts";
 import { LinkState } from "./link.ts";
-import type { RequestLine } from "./jack_requests.ts";
-import type { JackOptions, OpenerLine, ServerKind } from "./orders.ts";
-import { probe as probePulse, PulseServer } from "./pulse.ts";
-import type { Server, ServerLog, ServerStream } from "./server.ts";
-import { probe as probeSndio, SndioServer } from "./sndio.ts";
+import type { Finding, FoundKind, JackOptions } from "./orders.ts";
+import { PulseServer } from "./pulse.ts";
+import {
+  epochMs,
+  type Server,
+  type ServerHost,
+  type ServerLog,
+  type ServerStream,
+} from "./server.ts";
+import { SndioServer } from "./sndio.ts";
 import { Stopgap } from "./stopgap.ts";
 
-const PROBE_MS = 2000;
+const LOOK_MS = 2000;
+
+// A server that is there is found within this; a stream waits so long before a clock serves it.
+const PATIENCE_MS = 500;
 
 // A server that is away for so long is left for another.
 const GONE_MS = 10_000;
 
-/** What JACK needs, if it is found. */
-interface JackWay extends JackOptions {
-  /** Starts the thread that asks the server. */
-  readonly ask: () => RequestLine;
-}
-
-/** A kind of server that can be found. */
-export interface Candidate {
-  readonly kind: Exclude<ServerKind, "auto">;
-  /** Whether its default can be used now: undefined, or one line that says why not. */
-  probe(name: string, opener: OpenerLine): string | undefined;
-  /** The way to that default. */
-  create(log: ServerLog, opener: OpenerLine, jack: JackWay): Server;
-}
-
-/** The kinds, in the order in which they are tried. */
-export const CANDIDATES: readonly Candidate[] = [
-  { kind: "pulse", probe: probePulse, create: (log) => new PulseServer("", log) },
-  {
-    kind: "jack",
-    probe: probeJack,
-    create: (log, _opener, { ask, ...options }) => new JackServer("", log, ask(), options),
-  },
-  { kind: "alsa", probe: probeAlsa, create: (log) => new AlsaServer("", log) },
-  { kind: "sndio", probe: probeSndio, create: (log, opener) => new SndioServer("", log, opener) },
-];
+/** The ways to the default servers, in the order in which they are looked for. */
+const WAYS: Readonly<
+  Record<FoundKind, (log: ServerLog, host: ServerHost, jack: JackOptions) => Server>
+> = {
+  pulse: (log) => new PulseServer("", log),
+  jack: (log, host, options) => new JackServer("", log, host.startAside("jack"), options),
+  alsa: (log) => new AlsaServer("", log),
+  sndio: (log, host) => new SndioServer("", log, host.startAside("sndio")),
+};
 
 /** The server that was found, or a clock. */
 export class AutoServer implements Server {
   readonly #log: ServerLog;
-  readonly #opener: OpenerLine;
-  readonly #jack: JackWay;
+  readonly #host: ServerHost;
+  readonly #jack: JackOptions;
   /** The streams that the loop has not done with; while there is no server a clock serves them. */
   readonly #streams = new Map<ServerStream, Stopgap>();
   #server: Server | undefined;
-  #kind: ServerKind | undefined;
+  #kind: FoundKind | undefined;
+  /** The kinds that have not been found nor refused yet, the first of which is being looked for. */
+  #kinds: FoundKind[] = [];
+  #refusals: string[] = [];
   /** When to look for a server next, and since when the one that was found is gone. */
-  #probeMs = 0;
+  #lookMs = 0;
   #goneMs = Infinity;
   #asked = false;
+  #patientUntilMs = 0;
   /** Whether somebody who is not heard has been told so. */
   #told = false;
 
-  /**
-   * @param opener the way to the thread that opens connections, for sndio
-   * @param jack how JACK is used, if that is found
-   */
-  constructor(log: ServerLog, opener: OpenerLine, jack: JackWay) {
-    this.#jack = jack;
+  /** @param jack how JACK is used, if that is found */
+  constructor(log: ServerLog, host: ServerHost, jack: JackOptions) {
     this.#log = log;
-    this.#opener = opener;
+    this.#host = host;
+    this.#jack = jack;
   }
 
   add(stream: ServerStream): void {
+    if (!this.#told) this.#patientUntilMs = epochMs() + PATIENCE_MS;
     this.#streams.set(stream, new Stopgap(stream));
     this.#server?.add(stream);
   }
@@ -79,13 +72,12 @@ export class AutoServer implements Server {
     for (const stream of this.#streams.keys()) {
       if (stream.link.closed) this.#streams.delete(stream);
     }
-    const needed = !this.#server || nowMs - this.#goneMs > GONE_MS;
+    const isNeeded = !this.#server || nowMs - this.#goneMs > GONE_MS;
+    const finding = this.#host.found();
+    if (finding) this.#hear(finding, isNeeded);
     // Who has nothing to play asks once, so that the first stream need not wait for that.
-    if (needed && nowMs >= this.#probeMs && (this.#streams.size > 0 || !this.#asked)) {
-      this.#asked = true;
-      this.#look();
-      this.#probeMs = nowMs + PROBE_MS;
-    }
+    const isWanted = this.#streams.size > 0 || !this.#asked;
+    if (isNeeded && isWanted && !this.#isLooking && nowMs >= this.#lookMs) this.#look(nowMs);
     if (!this.#server) return this.#turnAlone(nowMs);
     const next = this.#server.turn(nowMs);
     if (!this.#isGone()) this.#goneMs = Infinity;
@@ -94,7 +86,9 @@ export class AutoServer implements Server {
   }
 
   #turnAlone(nowMs: number): number {
-    let next = this.#streams.size > 0 ? this.#probeMs - nowMs : Infinity;
+    if (this.#isLooking && nowMs < this.#patientUntilMs) return this.#patientUntilMs - nowMs;
+    const isWaiting = this.#isLooking || this.#streams.size === 0;
+    let next = isWaiting ? Infinity : this.#lookMs - nowMs;
     for (const stopgap of this.#streams.values()) next = Math.min(next, stopgap.turn(nowMs));
     return next;
   }
@@ -105,26 +99,42 @@ export class AutoServer implements Server {
       links.every(({ state }) => state !== LinkState.READY);
   }
 
-  /** Takes the first server that can be used, in place of the one that there may be. */
-  #look(): void {
-    const refusals: string[] = [];
-    for (const candidate of CANDIDATES) {
-      if (candidate.kind === this.#kind) continue;
-      const refusal = candidate.probe("", this.#opener);
-      if (refusal === undefined) return this.#take(candidate);
-      refusals.push(`${candidate.kind}: ${refusal}`);
-    }
-    if (!this.#told && this.#streams.size > 0) {
-      this.#told = true;
-      this.#log("warn", `nothing is heard until there is a sound server: ${refusals.join("; ")}`);
-    }
+  get #isLooking(): boolean {
+    return this.#kinds.length > 0;
   }
 
-  #take({ kind, create }: Candidate): void {
+  /** Looks for the first server that can be used, other than the one that there may be. */
+  #look(nowMs: number): void {
+    this.#asked = true;
+    this.#lookMs = nowMs + LOOK_MS;
+    this.#refusals = [];
+    this.#kinds = (Object.keys(WAYS) as FoundKind[]).filter((kind) => kind !== this.#kind);
+    this.#host.look(this.#kinds[0]);
+  }
+
+  /** @param isNeeded whether the server that was there is still away */
+  #hear({ kind, refusal }: Finding, isNeeded: boolean): void {
+    this.#kinds.shift();
+    if (!isNeeded) this.#kinds = [];
+    else if (refusal === undefined) this.#take(kind);
+    else this.#refuse(`${kind}: ${refusal}`);
+  }
+
+  #refuse(refusal: string): void {
+    this.#refusals.push(refusal);
+    if (this.#isLooking) return this.#host.look(this.#kinds[0]);
+    if (this.#told || this.#streams.size === 0) return;
+    this.#told = true;
+    const why = this.#refusals.join("; ");
+    this.#log("warn", `nothing is heard until there is a sound server: ${why}`);
+  }
+
+  #take(kind: FoundKind): void {
     this.#log("info", `sound goes by ${kind}`);
     this.#server?.close();
-    this.#server = create(this.#log, this.#opener, this.#jack);
+    this.#server = WAYS[kind](this.#log, this.#host, this.#jack);
     this.#kind = kind;
+    this.#kinds = [];
     this.#goneMs = Infinity;
     this.#told = false;
     for (const stream of this.#streams.keys()) this.#server.add(stream);

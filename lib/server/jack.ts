@@ -6,8 +6,8 @@ import { pollAll, POLLIN } from "../../ffi/libc.ts";
 import { jack } from "../../ffi/jack.ts";
 import { Realtime, Semaphore } from "../../ffi/native_thread.ts";
 import { type Group, JackMember } from "./jack_member.ts";
-import { Asker, openClient, type RequestLine, SYSTEM_PORTS } from "./jack_requests.ts";
-import type { JackOptions } from "./orders.ts";
+import { Asker, openClient, SYSTEM_PORTS } from "./jack_requests.ts";
+import type { AsideLine, JackOptions } from "./orders.ts";
 import { Retry } from "./retry.ts";
 import type { Server, ServerLog, ServerStream } from "./server.ts";
 
@@ -53,7 +53,7 @@ export class JackServer implements Server {
   constructor(
     name: string,
     log: ServerLog,
-    requests: RequestLine,
+    requests: AsideLine,
     { jackConnect = SYSTEM_PORTS, jackClient = "program" }: JackOptions = {},
   ) {
     jack();
@@ -189,7 +189,7 @@ export class JackServer implements Server {
   }
 }
 
-/** Why a JACK server cannot be used now; undefined if it can. */
+/** Why a JACK server cannot be used now; undefined if it can. May wait for ever. */
 export function probe(name: string): string | undefined {
   try {
     const client = openClient(`${CLIENT_NAME}-probe`, name);

@@ -2,7 +2,7 @@
 // than a cycle, and from a server that is stopped it never comes, so all of it is asked by a thread of
 // its own, one after the other, while the thread of the streams serves the cycles.
 
-import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { receiveMessageOnPort } from "node:worker_threads";
 import { cString, poll, POLLIN, read, write } from "../../ffi/libc.ts";
 import {
   jack,
@@ -16,6 +16,7 @@ import {
   JackServerName,
 } from "../../ffi/jack.ts";
 import { functionAddress, isPosted } from "../../ffi/native_thread.ts";
+import type { AsideLine } from "./orders.ts";
 
 const TYPE = cString(JACK_AUDIO_TYPE);
 
@@ -116,22 +117,14 @@ type Kind = keyof Requests;
 type Question = { readonly kind: Kind; readonly id: number; readonly asked: unknown };
 type Answer = { readonly id: number; readonly result: unknown };
 
-/** One end of the way to the thread that asks. */
-export interface RequestLine {
-  readonly serves: "jack";
-  readonly port: MessagePort;
-  /** The eventfd that says that there is an answer. */
-  readonly answerFd: number;
-}
-
 /** The way to that thread, for the thread of the streams. */
 export class Asker {
-  readonly #line: RequestLine;
+  readonly #line: AsideLine;
   readonly #waiting = new Map<number, (result: unknown) => void>();
   readonly #woken = new Uint8Array(8);
   #ids = 0;
 
-  constructor(line: RequestLine) {
+  constructor(line: AsideLine) {
     this.#line = line;
   }
 
@@ -177,7 +170,7 @@ export class Asker {
 }
 
 /** The thread's work: answers each question, in turn. */
-export function serveRequests({ port, answerFd }: RequestLine): void {
+export function serveRequests({ port, answerFd }: AsideLine): void {
   const one = new Uint8Array(new BigUint64Array([1n]).buffer);
   const questions = port as unknown as { onmessage: (event: MessageEvent<Question>) => void };
   questions.onmessage = ({ data: { kind, id, asked } }) => {

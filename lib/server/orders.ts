@@ -15,6 +15,9 @@ export const SERVER_KINDS = {
 
 export type ServerKind = keyof typeof SERVER_KINDS;
 
+/** The servers that can be looked for. */
+export type FoundKind = Exclude<ServerKind, "auto">;
+
 /** Which clients JACK sees: one for all streams, or one a program. */
 export const JACK_CLIENTS = ["program", "shared"] as const;
 
@@ -35,21 +38,29 @@ export interface ServerSpec extends JackOptions {
   readonly name: string;
 }
 
-/** One end of the way between a server's thread and the one that may wait in the server's library. */
-export interface OpenerLine {
+/** One end of the way between a server's thread and one that may wait in the server's library. */
+export interface AsideLine {
+  readonly serves: "jack" | "sndio";
   readonly port: MessagePort;
   /** The eventfd that says that there is an answer. */
   readonly answerFd: number;
+}
+
+/** What has been found of the default server of a kind. */
+export interface Finding {
+  readonly kind: FoundKind;
+  /** Why it cannot be used now: one line; undefined if it can. */
+  readonly refusal: string | undefined;
 }
 
 /** What a server's thread is started with. */
 export interface ServerThreadStart {
   readonly spec: ServerSpec;
   readonly port: MessagePort;
-  /** The eventfd that wakes it for an order, or because a link has changed. */
+  /** Brings a `Finding` for each server that the thread wants to be looked for. */
+  readonly findings: MessagePort;
+  /** The eventfd that wakes it for an order, a finding, or because a link has changed. */
   readonly wakeFd: number;
-  /** For the servers that need it. */
-  readonly opener?: OpenerLine;
 }
 
 /** A `ServerStream` as it crosses to the thread. */

@@ -27,9 +27,6 @@ const WAITING_TURN_MS = 20;
 // What streams may take to end when everything does.
 const END_MS = 300;
 
-// How long `probe` waits.
-const PROBE_MS = 800;
-
 /** One of our streams: at the server, on its way there, or served by a clock. */
 class Entry {
   readonly stopgap: Stopgap;
@@ -288,10 +285,8 @@ export class PulseServer implements Server {
 }
 
 /**
- * Whether a server can be used now: undefined, or else one line that says why not. It is not started,
- * and not waited for longer than a second.
- *
- * @param name as libpulse takes it; empty for the default
+ * Why a server cannot be used now, by its name as libpulse takes it; undefined if it can. It is not
+ * started. May wait for ever.
  */
 export function probe(name: string): string | undefined {
   let library: PulseLibrary;
@@ -302,13 +297,10 @@ export function probe(name: string): string | undefined {
   }
   const loop = library.pa_mainloop_new()!;
   const connection = new Connection(library, loop, name);
-  const endMs = epochMs() + PROBE_MS;
   try {
     while (!connection.ready) {
       if (connection.failed) return `${connection.error} (start PulseAudio or PipeWire)`;
-      const leftMs = endMs - epochMs();
-      if (leftMs <= 0) return `no answer in ${PROBE_MS} ms (is the server stopped?)`;
-      iterate(library, loop, leftMs);
+      iterate(library, loop, Infinity);
     }
     return undefined;
   } finally {

@@ -3,6 +3,7 @@
 import type { SampleFormat } from "../pcm/format.ts";
 import type { ResamplerQuality } from "../pcm/resample.ts";
 import type { StreamLink } from "./link.ts";
+import type { AsideLine, Finding, FoundKind } from "./orders.ts";
 
 /** An OSS stream that goes to a server or comes from it. */
 export interface ServerStream {
@@ -25,6 +26,16 @@ export interface ServerStream {
 
 /** What a server tells its user. */
 export type ServerLog = (level: "warn" | "info" | "debug", message: string) => void;
+
+/** What a server's thread has others do, since its own may not wait in a library. */
+export interface ServerHost {
+  /** Starts a thread that opens connections to sndio, or asks a JACK server: the way to it. */
+  startAside(serves: AsideLine["serves"]): AsideLine;
+  /** Has the default server of a kind looked for. The thread is woken when that is found out. */
+  look(kind: FoundKind): void;
+  /** What has been found, once; undefined if nothing has. */
+  found(): Finding | undefined;
+}
 
 /**
  * A sound server as its thread sees it. It may be down, and come and go: whatever it does, a stream that

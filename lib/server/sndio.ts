@@ -1,13 +1,13 @@
 // sndio: a connection to sndiod for each stream that runs, polled by one thread.
 
-import { poll, pollAll, POLLFD_SIZE, POLLIN } from "../../ffi/libc.ts";
+import { pollAll, POLLFD_SIZE, POLLIN } from "../../ffi/libc.ts";
 import { sndio } from "../../ffi/sndio.ts";
 import { resamplesWell } from "../pcm/resample.ts";
-import type { OpenerLine } from "./orders.ts";
+import type { AsideLine } from "./orders.ts";
 import { Retry } from "./retry.ts";
-import { epochMs, type Server, type ServerLog, type ServerStream } from "./server.ts";
+import type { Server, ServerLog, ServerStream } from "./server.ts";
 import { onMoveAddress, SndioConnection } from "./sndio_connection.ts";
-import { Opener, type Opening } from "./sndio_opener.ts";
+import { Opener, type Opening, openNow } from "./sndio_opener.ts";
 import { type SndioHost, SndioPlaying, SndioRecording, type SndioStream } from "./sndio_stream.ts";
 
 // After a failure the next try comes later and later, but after this time.
@@ -20,8 +20,6 @@ const MOST_QUEUE_MS = 200;
 
 // sndiod computes in 24 bits.
 const WIDE_BITS = 16;
-
-const PROBE_MS = 1000;
 
 // No stream has this number.
 const PROBE_ID = 0;
@@ -47,7 +45,7 @@ export class SndioServer implements Server, SndioHost {
    * @param opener the way to the thread that opens connections
    * @throws {Error} if libsndio cannot be loaded
    */
-  constructor(readonly name: string, readonly log: ServerLog, opener: OpenerLine) {
+  constructor(readonly name: string, readonly log: ServerLog, opener: AsideLine) {
     sndio();
     this.#opener = new Opener(opener);
   }
@@ -158,35 +156,19 @@ function openingOf(stream: ServerStream, name: string): Omit<Opening, "onMove"> 
   };
 }
 
-/**
- * Whether sndio can be used now. Waits for a second at most.
- *
- * @param name as in `--sink`, empty for the default
- * @param line the way to the thread that opens connections, which nobody else uses meanwhile
- * @returns undefined if it can; else one line that says why not
- */
-export function probe(name: string, line: OpenerLine): string | undefined {
+/** Why sndio cannot be used now, by its name in `--sink`; undefined if it can. May wait for ever. */
+export function probe(name: string): string | undefined {
   try {
     sndio();
   } catch (error) {
     return (error as Error).message;
   }
-  const opener = new Opener(line);
-  const device = deviceOf(name, "play");
-  opener.open({
-    ...{ id: PROBE_ID, device, direction: "play", command: "ossp" },
+  const opened = openNow({
+    ...{ id: PROBE_ID, device: deviceOf(name, "play"), direction: "play", command: "ossp" },
     ...{ format: "s16le", rateHz: 48000, channels: 2, queueFrames: 4800, onMove: 0n },
     resamples: false,
   });
-  const endMs = epochMs() + PROBE_MS;
-  for (let leftMs = PROBE_MS; leftMs > 0; leftMs = endMs - epochMs()) {
-    poll(opener.answerFd, POLLIN, Math.ceil(leftMs));
-    for (let answer = opener.answer(); answer; answer = opener.answer()) {
-      const refusal = "reason" in answer ? `${answer.reason} (start sndiod)` : undefined;
-      if (!("reason" in answer)) new SndioConnection(answer).close();
-      if (answer.id === PROBE_ID) return refusal;
-      // It comes too late for who has asked.
-    }
-  }
-  return `${device} does not answer`;
+  if ("reason" in opened) return `${opened.reason} (start sndiod)`;
+  new SndioConnection(opened).close();
+  return undefined;
 }

@@ -6,7 +6,7 @@ import { receiveMessageOnPort } from "node:worker_threads";
 import { cString, read, setProgramName, write } from "../../ffi/libc.ts";
 import { SIO_PAR, SIO_PLAY, SIO_REC, type Sndio, sndio } from "../../ffi/sndio.ts";
 import { FORMATS, type SampleFormat } from "../pcm/format.ts";
-import type { OpenerLine } from "./orders.ts";
+import type { AsideLine } from "./orders.ts";
 
 /** A connection to open. */
 export interface Opening {
@@ -52,10 +52,10 @@ export interface Refused {
 
 /** The way to that thread, for who asks it. */
 export class Opener {
-  readonly #line: OpenerLine;
+  readonly #line: AsideLine;
   readonly #woken = new Uint8Array(8);
 
-  constructor(line: OpenerLine) {
+  constructor(line: AsideLine) {
     this.#line = line;
   }
 
@@ -77,16 +77,17 @@ export class Opener {
 }
 
 /** The thread's work: answers each opening, in turn. */
-export function serveOpenings({ port, answerFd }: OpenerLine): void {
+export function serveOpenings({ port, answerFd }: AsideLine): void {
   const one = new Uint8Array(new BigUint64Array([1n]).buffer);
   const openings = port as unknown as { onmessage: (event: MessageEvent<Opening>) => void };
   openings.onmessage = ({ data }) => {
-    port.postMessage(answerTo(data));
+    port.postMessage(openNow(data));
     write(answerFd, one, one.length);
   };
 }
 
-function answerTo(opening: Opening): Opened | Refused {
+/** Opens a connection; may wait for ever. */
+export function openNow(opening: Opening): Opened | Refused {
   try {
     return open(sndio(), opening);
   } catch (error) {

@@ -3,28 +3,38 @@
 import { receiveMessageOnPort } from "node:worker_threads";
 import { poll, POLLIN, read } from "../../ffi/libc.ts";
 import { formatByName } from "../pcm/format.ts";
-import type { RequestLine } from "./jack_requests.ts";
 import { StreamLink } from "./link.ts";
-import type { Order, ServerThreadStart, StreamOrder } from "./orders.ts";
-import { epochMs, type Server, type ServerLog, type ServerStream } from "./server.ts";
+import type { Order, ServerSpec, ServerThreadStart, StreamOrder } from "./orders.ts";
+import {
+  epochMs,
+  type Server,
+  type ServerHost,
+  type ServerLog,
+  type ServerStream,
+} from "./server.ts";
 
 // Each library is loaded only when its server is chosen.
 async function connect(
-  { spec: { kind, name, ...options }, opener }: ServerThreadStart,
+  { kind, name, ...options }: ServerSpec,
   log: ServerLog,
-  ask: () => RequestLine,
+  host: ServerHost,
 ): Promise<Server> {
   switch (kind) {
     case "auto":
-      return new (await import("./auto.ts")).AutoServer(log, opener!, { ...options, ask });
+      return new (await import("./auto.ts")).AutoServer(log, host, options);
     case "pulse":
       return new (await import("./pulse.ts")).PulseServer(name, log);
     case "alsa":
       return new (await import("./alsa.ts")).AlsaServer(name, log);
     case "jack":
-      return new (await import("./jack.ts")).JackServer(name, log, ask(), options);
+      return new (await import("./jack.ts")).JackServer(
+        name,
+        log,
+        host.startAside("jack"),
+        options,
+      );
     case "sndio":
-      return new (await import("./sndio.ts")).SndioServer(name, log, opener!);
+      return new (await import("./sndio.ts")).SndioServer(name, log, host.startAside("sndio"));
   }
 }
 
@@ -51,16 +61,14 @@ function run(server: Server, { port, wakeFd }: ServerThreadStart): void {
 
 /**
  * Drives a server until it is told to stop. Problems go to `log`.
- *
- * @param ask starts a thread that asks a JACK server: the way to it
  */
 export async function serve(
   start: ServerThreadStart,
   log: ServerLog,
-  ask: () => RequestLine,
+  host: ServerHost,
 ): Promise<void> {
   try {
-    const server = await connect(start, log, ask);
+    const server = await connect(start.spec, log, host);
     try {
       run(server, start);
     } finally {

@@ -1,10 +1,11 @@
 // --sink auto: the first server that there is, in order; one that comes later; another one when the
 // first is gone for long.
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { compile } from "../compile.ts";
 import { Run, Scratch, sleep, until } from "../native/ossp.ts";
 import { available, noise } from "../programs.ts";
+import { JackServer } from "./jack_server.ts";
 import { PulseServer, SERVER_KINDS } from "./pulse_server.ts";
 
 /** It looks for a server every two seconds, and leaves one that is gone for ten. */
@@ -30,8 +31,8 @@ class Bench implements AsyncDisposable {
     return new Bench(scratch, await compile("apps/steady_client.c", scratch.path));
   }
 
-  /** Plays for so long, by auto. */
-  play(ms: number, withAlsa: boolean): Run {
+  /** Plays for so long, by auto; `others` are variables of the environment. */
+  play(ms: number, withAlsa: boolean, others: Readonly<Record<string, string>> = {}): Run {
     const { path } = this.#scratch;
     const pcm =
       `pcm.!default { type file slave.pcm { type null } file "${this.heard}" format raw }`;
@@ -43,9 +44,15 @@ class Bench implements AsyncDisposable {
       JACK_DEFAULT_SERVER: `none-${crypto.randomUUID()}`,
       ALSA_CONFIG_PATH: `${path}/asound.conf`,
       AUDIODEVICE: "snd,14/none",
+      ...others,
     };
     const words = ["--sink", "auto", "--source", "silence", "--log-level", "info", "--"];
     return Run.ossp([...words, this.#client, "/dev/dsp", `${path}/sound`, String(ms)], { env });
+  }
+
+  /** A folder for others' files. */
+  get folder(): string {
+    return this.#scratch.path;
   }
 
   /** What ALSA has heard. */
@@ -89,4 +96,34 @@ test("auto takes a server that comes later, and says so once", async (bench) => 
   assertEquals(await run.end(), 0, run.stderr);
   assertEquals(run.stderr.match(/nothing is heard/g)?.length, 1, run.stderr);
   assertStringIncludes(run.stderr, "pulse: ");
+});
+
+test("auto takes jackd where there is no PulseAudio", async (bench) => {
+  if (!available("jackd")) return;
+  await using jack = await JackServer.start(bench.folder);
+  await using run = bench.play(FOUND_MS, true, { JACK_DEFAULT_SERVER: jack.name });
+  await run.printed("sound goes by jack", "stderr");
+  await jack.hears();
+  assertEquals(await run.end(), 0, run.stderr);
+});
+
+test("auto goes on to ALSA when PulseAudio stands still", async (bench) => {
+  await bench.pulse.start();
+  bench.pulse.signal("SIGSTOP");
+  await using run = bench.play(FOUND_MS, true);
+  await until(() => run.stderr.includes("sound goes by alsa"), "ALSA", FOUND_MS);
+  bench.pulse.signal("SIGCONT");
+  assertEquals(await run.end(), 0, run.stderr);
+});
+
+test("a JACK server that stands still keeps auto from no other", async (bench) => {
+  if (!available("jackd")) return;
+  await using jack = await JackServer.start(bench.folder);
+  jack.signal("SIGSTOP");
+  await using run = bench.play(2 * FOUND_MS, false, { JACK_DEFAULT_SERVER: jack.name });
+  await run.printed("nothing is heard until there is a sound server", "stderr");
+  assertMatch(run.stderr, /jack: no answer in/);
+  await bench.pulse.start();
+  await until(() => run.stderr.includes("sound goes by pulse"), "PulseAudio", FOUND_MS);
+  assertEquals(await run.end(), 0, run.stderr);
 });
