@@ -20,6 +20,8 @@ const symbols = {
   write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // off_t lseek(int fd, off_t offset, int whence)
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
+  // ssize_t pread(int fd, void *buf, size_t count, off_t offset)
+  pread: { parameters: ["i32", "buffer", "u32", "i64"], result: "i32" },
   // ssize_t pwrite(int fd, const void *buf, size_t count, off_t offset)
   pwrite: { parameters: ["i32", "buffer", "u32", "i64"], result: "i32" },
   // int ioctl(int fd, unsigned long request, void *argument)
@@ -200,6 +202,16 @@ export function write(fd: number, buffer: Uint8Array<ArrayBuffer>, length: numbe
 export function isSeekable(fd: number): boolean {
   const SEEK_CUR = 1;
   return libc.lseek(fd, 0n, SEEK_CUR) >= 0n;
+}
+
+/** pread(2) as it is: the number of bytes, or -1 with `lastErrno()`. For the data path. */
+export function pread(
+  fd: number,
+  buffer: Uint8Array<ArrayBuffer>,
+  length: number,
+  offset: number,
+): number {
+  return libc.pread(fd, buffer, length, BigInt(offset));
 }
 
 /** pwrite(2) as it is: the number of bytes, or -1 with `lastErrno()`. For the data path. */

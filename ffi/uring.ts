@@ -132,6 +132,11 @@ export class Uring {
 
   // What may have to wait is made aside, by a thread of the kernel's.
 
+  /** As `queueRead`, but aside. */
+  queueReadAside(fd: number, address: number, length: number, offset: number, tag: number): void {
+    this.#queue(IORING_OP_READ | ASIDE, fd, address, length, tag, offset);
+  }
+
   /** As `queueWrite`, but aside. @param offset in the file; -1 for where it is */
   queueWriteAside(fd: number, address: number, length: number, offset: number, tag: number): void {
     this.#queue(IORING_OP_WRITE | ASIDE, fd, address, length, tag, offset);

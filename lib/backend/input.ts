@@ -1,5 +1,7 @@
 // A WAV file that sound is read from.
 
+import type { FileCalls } from "../../ffi/file_calls.ts";
+import { close, O_RDONLY, open } from "../../ffi/libc.ts";
 import { parseWav, type WavInfo } from "../pcm/wav.ts";
 
 // A header is within this much of a file's start, whatever chunks come before the samples.
@@ -19,45 +21,38 @@ export function readWavHead(file: Deno.FsFile): WavInfo {
   return { ...info, dataBytes: Math.min(info.dataBytes, there) };
 }
 
-/** A WAV file whose frames are read from anywhere. */
+/** A WAV file whose samples are read from anywhere. */
 export class InputFile {
   readonly info: WavInfo;
+  readonly frameBytes: number;
   /** How many whole frames it has. */
   readonly frames: number;
-  readonly #file: Deno.FsFile;
-  readonly #frameBytes: number;
-
-  /** @throws {Error} that says what is wrong with the file */
-  constructor(readonly path: string) {
-    this.#file = Deno.openSync(path);
-    try {
-      this.info = readWavHead(this.#file);
-    } catch (error) {
-      this.#file.close();
-      throw error;
-    }
-    this.#frameBytes = this.info.format.bytes * this.info.channels;
-    this.frames = Math.floor(this.info.dataBytes / this.#frameBytes);
-  }
+  readonly #calls: FileCalls;
+  readonly #fd: number;
 
   /**
-   * Puts `frames` frames from frame `position` on at `target[start]`: silence where the file has
-   * become shorter.
+   * @param calls how it is read, but for its head, which is read here and now
+   * @throws {Error} that says what is wrong with the file
    */
-  read(target: Uint8Array<ArrayBuffer>, start: number, position: number, frames: number): void {
-    const end = start + frames * this.#frameBytes;
-    this.#file.seekSync(
-      this.info.dataOffset + position * this.#frameBytes,
-      Deno.SeekMode.Start,
-    );
-    for (let at = start; at < end;) {
-      const count = this.#file.readSync(target.subarray(at, end));
-      if (count === null) return this.info.format.silence(target, start, end - start);
-      at += count;
-    }
+  constructor(readonly path: string, calls: FileCalls) {
+    using file = Deno.openSync(path);
+    this.info = readWavHead(file);
+    this.frameBytes = this.info.format.bytes * this.info.channels;
+    this.frames = Math.floor(this.info.dataBytes / this.frameBytes);
+    this.#calls = calls;
+    this.#fd = open(path, O_RDONLY);
+  }
+
+  /** Reads into `target` from byte `offset` of the samples on; `onResult` as `FileCalls.read` has it. */
+  read(
+    target: Uint8Array<ArrayBuffer>,
+    offset: number,
+    onResult: (result: number) => void,
+  ): void {
+    this.#calls.read(this.#fd, target, this.info.dataOffset + offset, onResult);
   }
 
   close(): void {
-    this.#file.close();
+    close(this.#fd);
   }
 }

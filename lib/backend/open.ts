@@ -38,10 +38,15 @@ export function mixParameters({ format, rateHz, channels }: SinkSpec): PcmParame
 /**
  * Makes a source; undefined for none.
  *
+ * @param calls how a file is read
  * @param line the way to the server of a kind that is one
  * @throws {Error} if its file is not there, or none that can be played
  */
-export function openSource(spec: SourceSpec, line?: ServerLine): Source | undefined {
+export function openSource(
+  spec: SourceSpec,
+  calls: FileCalls,
+  line?: ServerLine,
+): Source | undefined {
   if (line) return new ServerSource(line, spec.onLoss, spec.resample);
   const { kind, clock, resample, path, frequencyHz } = spec;
   switch (kind) {
@@ -54,7 +59,7 @@ export function openSource(spec: SourceSpec, line?: ServerLine): Source | undefi
       return new ToneSource(clock, frequencyHz);
     default:
       try {
-        return new WavSource(path, kind === "wav", clock, resample);
+        return new WavSource(path, kind === "wav", clock, resample, calls);
       } catch (error) {
         throw new Error(`${path}: ${(error as Error).message} (choose another --source)`);
       }

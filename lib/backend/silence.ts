@@ -17,6 +17,11 @@ export abstract class ClockedSourceStream implements SourceStream {
     this.clock = new FrameClock(clock, parameters.rateHz);
   }
 
+  /** The next frame that is read or passed over. */
+  protected get position(): number {
+    return this.#position;
+  }
+
   /** Makes the frames from `position` on; positions never go back but to 0, at a new start. */
   protected abstract make(target: Uint8Array<ArrayBuffer>, position: number, frames: number): void;
 

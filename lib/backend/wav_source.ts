@@ -1,6 +1,7 @@
 // The source that plays a WAV file to whoever records: bit for bit to a program that records in the
 // file's own format, rate and channels, converted to others.
 
+import { type FileCalls, HERE } from "../../ffi/file_calls.ts";
 import { mapChannels } from "../pcm/channels.ts";
 import type { ClockKind } from "../pcm/clock.ts";
 import { Resampler, type ResamplerQuality } from "../pcm/resample.ts";
@@ -8,6 +9,7 @@ import { InputFile } from "./input.ts";
 import { ClockedSourceStream } from "./silence.ts";
 import type { PcmParameters } from "./sink.ts";
 import type { Source, SourceStream } from "./source.ts";
+import { Tape } from "./tape.ts";
 
 const MAX_FILE_CHANNELS = 8;
 
@@ -22,6 +24,7 @@ export class WavSource implements Source {
    * @param loops whether the file is followed by itself; else silence follows, as from any
    *   microphone: an OSS device never ends
    * @param resample how it is resampled if its rate is not the one wanted
+   * @param calls how the file is read by a clock; what has no time is read here and now
    * @throws {Error} that says what is wrong with the file
    */
   constructor(
@@ -29,8 +32,9 @@ export class WavSource implements Source {
     readonly loops: boolean,
     readonly clock: ClockKind,
     readonly resample: ResamplerQuality,
+    calls: FileCalls,
   ) {
-    this.#file = new InputFile(path);
+    this.#file = new InputFile(path, clock === "free" ? HERE : calls);
     const { frames, info: { channels } } = this.#file;
     if (frames > 0 && channels <= MAX_FILE_CHANNELS) return;
     this.#file.close();
@@ -55,45 +59,40 @@ export class WavSource implements Source {
   }
 }
 
-/** The file's frames as a time line without an end. */
-class Tape {
-  readonly #loops: boolean;
-
-  constructor(readonly file: InputFile, loops: boolean) {
-    this.#loops = loops;
+/** A stream whose clock stands still while the file does: nothing is lost, it only comes later. */
+abstract class TapedStream extends ClockedSourceStream {
+  constructor(clock: ClockKind, parameters: PcmParameters, protected readonly tape: Tape) {
+    super(clock, parameters);
   }
 
-  /** Puts the `frames` frames from `position` on at `target`'s start. */
-  read(target: Uint8Array<ArrayBuffer>, position: number, frames: number): void {
-    const { file } = this;
-    const { format, channels } = file.info;
-    const frameBytes = format.bytes * channels;
-    for (let done = 0; done < frames;) {
-      const at = this.#loops ? (position + done) % file.frames : position + done;
-      const start = done * frameBytes;
-      const count = Math.min(frames - done, file.frames - at);
-      if (count <= 0) return format.silence(target, start, (frames - done) * frameBytes);
-      file.read(target, start, at, count);
-      done += count;
-    }
+  /** How many frames are at hand. Has those read that are not. */
+  protected abstract ready(): number;
+
+  override start(nowMs: number): void {
+    super.start(nowMs);
+    this.ready();
+  }
+
+  override available(nowMs: number): number {
+    const due = super.available(nowMs);
+    if (this.free || due === 0) return due;
+    const late = Math.max(0, due - this.ready());
+    this.clock.take(late);
+    return due - late;
   }
 }
 
-class ExactStream extends ClockedSourceStream {
-  readonly #tape: Tape;
-
-  constructor(clock: ClockKind, parameters: PcmParameters, tape: Tape) {
-    super(clock, parameters);
-    this.#tape = tape;
+class ExactStream extends TapedStream {
+  protected override ready(): number {
+    return this.tape.ready(this.position);
   }
 
   protected override make(target: Uint8Array<ArrayBuffer>, position: number, frames: number) {
-    this.#tape.read(target, position, frames);
+    this.tape.read(target, position, frames);
   }
 }
 
-class ConvertedStream extends ClockedSourceStream {
-  readonly #tape: Tape;
+class ConvertedStream extends TapedStream {
   readonly #resampler: Resampler | undefined;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #decoded: Float64Array<ArrayBuffer>;
@@ -112,8 +111,7 @@ class ConvertedStream extends ClockedSourceStream {
     tape: Tape,
     resample: ResamplerQuality,
   ) {
-    super(clock, parameters);
-    this.#tape = tape;
+    super(clock, parameters, tape);
     const { format, channels, rateHz } = tape.file.info;
     if (rateHz !== parameters.rateHz) {
       this.#resampler = new Resampler(
@@ -127,6 +125,14 @@ class ConvertedStream extends ClockedSourceStream {
     this.#decoded = new Float64Array(CHUNK_FRAMES * channels);
     this.#mapped = new Float64Array(CHUNK_FRAMES * parameters.channels);
     this.#ready = this.#mapped;
+  }
+
+  // What is converted at once may be a chunk more than is wanted.
+  protected override ready(): number {
+    if (this.position !== this.#position) this.#seek(this.position);
+    const frames = this.tape.ready(this.#tapePosition) - CHUNK_FRAMES;
+    const ratio = this.parameters.rateHz / this.tape.file.info.rateHz;
+    return this.#readyFrames - this.#givenFrames + Math.floor(Math.max(0, frames) * ratio);
   }
 
   protected override make(target: Uint8Array<ArrayBuffer>, position: number, frames: number) {
@@ -154,15 +160,15 @@ class ConvertedStream extends ClockedSourceStream {
     this.#readyFrames = this.#givenFrames = 0;
     this.#position = position;
     this.#tapePosition = Math.floor(
-      position * this.#tape.file.info.rateHz / this.parameters.rateHz,
+      position * this.tape.file.info.rateHz / this.parameters.rateHz,
     );
   }
 
   /** Converts the next piece of the tape, about what `wanted` frames are made from. */
   #convert(wanted: number): void {
-    const { format, channels, rateHz } = this.#tape.file.info;
+    const { format, channels, rateHz } = this.tape.file.info;
     const frames = Math.min(Math.ceil(wanted * rateHz / this.parameters.rateHz), CHUNK_FRAMES);
-    this.#tape.read(this.#bytes, this.#tapePosition, frames);
+    this.tape.read(this.#bytes, this.#tapePosition, frames);
     this.#tapePosition += frames;
     format.decode(this.#bytes, 0, this.#decoded, 0, frames * channels);
     mapChannels(this.#decoded, channels, this.#mapped, this.parameters.channels, frames);

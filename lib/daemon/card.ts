@@ -58,7 +58,7 @@ export class Card {
     const monitor = source.kind === "monitor" ? this.#loopback() : undefined;
     const heard = monitor ? new MonitoredSink(played, monitor.sink) : played;
     const recorded = monitor ??
-      openSource(source, sourceLine === undefined ? undefined : lines[sourceLine]);
+      openSource(source, host.files, sourceLine === undefined ? undefined : lines[sourceLine]);
     const { faults, clock } = host;
     const now = () => clock.now();
     this.#sink = faults ? new FaultySink(heard, faults, now) : heard;

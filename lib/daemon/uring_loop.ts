@@ -105,6 +105,10 @@ export class UringLoop implements Loop {
       const tag = this.#addAside(bytes, onResult);
       this.#uring.queueOpenAside(addressOf(bytes), flags | O_CLOEXEC, MODE, tag);
     },
+    read: (fd, buffer, offset, onResult) => {
+      const tag = this.#addAside(buffer, onResult);
+      this.#uring.queueReadAside(fd, addressOf(buffer), buffer.length, offset, tag);
+    },
     write: (fd, buffer, length, offset, onResult) => {
       const tag = this.#addAside(buffer, onResult);
       this.#uring.queueWriteAside(fd, addressOf(buffer), length, offset, tag);

@@ -1,52 +1,12 @@
 // A growing sound file whose system calls are made when the test says so.
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type FileCalls, HERE } from "../../ffi/file_calls.ts";
-import { EINTR } from "../../ffi/libc.ts";
 import { OutputFile } from "../../lib/backend/output.ts";
 import { formatByName } from "../../lib/pcm/format.ts";
 import { parseWav } from "../../lib/pcm/wav.ts";
+import { Later } from "./later.ts";
 
 const PARAMETERS = { format: formatByName("s16le")!, rateHz: 8000, channels: 1 };
-
-/** The real calls, each made by `next`; and what they return can be made less. */
-class Later implements FileCalls {
-  readonly waiting: (() => void)[] = [];
-  names: string[] = [];
-  /** The most bytes of one write. */
-  most = Infinity;
-  /** Whether the next write is interrupted. */
-  interrupts = false;
-
-  open(...[path, flags, onResult]: Parameters<FileCalls["open"]>): void {
-    this.names.push("open");
-    this.waiting.push(() => HERE.open(path, flags, onResult));
-  }
-
-  write(...[fd, buffer, length, offset, onResult]: Parameters<FileCalls["write"]>): void {
-    this.names.push(`write ${length} at ${offset}`);
-    this.waiting.push(() => {
-      if (!this.interrupts) {
-        return HERE.write(fd, buffer, Math.min(length, this.most), offset, onResult);
-      }
-      this.interrupts = false;
-      onResult(-EINTR);
-    });
-  }
-
-  close(fd: number): void {
-    this.names.push("close");
-    this.waiting.push(() => HERE.close(fd));
-  }
-
-  next(): void {
-    this.waiting.shift()!();
-  }
-
-  all(): void {
-    while (this.waiting.length > 0) this.next();
-  }
-}
 
 /** `frames` frames that count on from `first`. */
 function count(first: number, frames: number): Uint8Array<ArrayBuffer> {

@@ -1,12 +1,16 @@
 // The sources: what they give, in whatever pieces it is read, and what --source calls them.
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { type FileCalls, HERE } from "../../ffi/file_calls.ts";
+import { EIO } from "../../ffi/libc.ts";
 import { openSource } from "../../lib/backend/open.ts";
 import type { PcmParameters } from "../../lib/backend/sink.ts";
 import { parseSink, parseSource } from "../../lib/backend/spec.ts";
 import type { ClockKind } from "../../lib/pcm/clock.ts";
 import { formatByName } from "../../lib/pcm/format.ts";
 import { wavHeader, wavSizes } from "../../lib/pcm/wav.ts";
+import { noise } from "../programs.ts";
+import { Later } from "./later.ts";
 
 const CLIENT = { pid: 1, command: "test" };
 
@@ -14,9 +18,14 @@ function parameters(format: string, rateHz: number, channels: number): PcmParame
   return { format: formatByName(format)!, rateHz, channels };
 }
 
+function sourceOf(spec: string, clock: ClockKind, calls: FileCalls = HERE) {
+  const parsed = parseSource(spec);
+  return openSource({ ...parsed, clock, onLoss: "go-on", resample: "medium" }, calls);
+}
+
 /** Reads a source from its start in pieces; negative ones are skipped. */
 function take(spec: string, sound: PcmParameters, pieces: number[], clock: ClockKind = "free") {
-  const source = openSource({ ...parseSource(spec), clock, onLoss: "go-on", resample: "medium" })!;
+  const source = sourceOf(spec, clock)!;
   const stream = source.open(sound, CLIENT);
   stream.start(0);
   const frameBytes = sound.format.bytes * sound.channels;
@@ -66,10 +75,7 @@ Deno.test("what --source says", () => {
   for (const parse of [parseSink, parseSource]) {
     assertThrows(() => parse("auto:pulse"), Error, '"auto:pulse": one of auto, pulse[:SERVER]');
   }
-  assertEquals(
-    openSource({ ...parseSource("none"), clock: "real", onLoss: "go-on", resample: "medium" }),
-    undefined,
-  );
+  assertEquals(sourceOf("none", "real"), undefined);
   for (
     const wrong of ["", "silence:", "tone", "tone:", "tone:a", "tone:-1", "wav", "wav:", "mic"]
   ) {
@@ -83,12 +89,7 @@ Deno.test("silence is each format's own", () => {
 });
 
 Deno.test("a real clock gives frames in their time, from the start on", () => {
-  const source = openSource({
-    ...parseSource("silence"),
-    clock: "real",
-    onLoss: "go-on",
-    resample: "medium",
-  })!;
+  const source = sourceOf("silence", "real")!;
   const stream = source.open(parameters("u8", 1000, 1), CLIENT);
   assertEquals(stream.available(5), 0);
   stream.start(10);
@@ -169,16 +170,71 @@ Deno.test("to another rate it is resampled, at the right speed, after a gap too"
 });
 
 Deno.test("files that cannot be played are refused in words", () => {
-  const open = (path: string) => () =>
-    openSource({
-      ...parseSource(`wav:${path}`),
-      clock: "real",
-      onLoss: "go-on",
-      resample: "medium",
-    });
+  const open = (path: string) => () => sourceOf(`wav:${path}`, "real");
   assertThrows(open("/nowhere.wav"), Error, "/nowhere.wav: No such file");
   assertThrows(open("/etc/passwd"), Error, "not a WAV file");
   withWav(parameters("s16le", 8000, 1), new Uint8Array(1), (path) => {
     assertThrows(open(path), Error, "0 frames of 1 channels");
+  });
+});
+
+/** Records by a clock, 10 ms at a time, what there is; a call on the file is made in every `each`th. */
+function record(path: string, sound: PcmParameters, seconds: number, calls: Later, each: number) {
+  const stream = sourceOf(`wav:${path}`, "real", calls)!.open(sound, CLIENT);
+  const frameBytes = sound.format.bytes * sound.channels;
+  const taken: Uint8Array<ArrayBuffer>[] = [];
+  stream.start(0);
+  for (let nowMs = 0; nowMs < seconds * 1000; nowMs += 10) {
+    const frames = stream.available(nowMs);
+    const bytes = new Uint8Array(frames * frameBytes);
+    stream.read(bytes, frames, nowMs);
+    taken.push(bytes);
+    if (nowMs % (10 * each) === 0 && calls.waiting.length > 0) calls.next();
+  }
+  stream.close();
+  return concat(...taken);
+}
+
+Deno.test("a file whose disk is slow comes whole, as much later as the disk", () => {
+  const sound = parameters("s16le", 48000, 1);
+  const samples = noise(4 * 48000 * 2, 1);
+  withWav(sound, samples, (path) => {
+    const calls = new Later();
+    const whole = record(path, sound, 4, calls, 1);
+    assert(whole.length > 3.9 * 48000 * 2, `${whole.length} bytes`);
+    assertEquals(whole, samples.subarray(0, whole.length));
+    calls.most = 20_000; // 0.2 s, each of which takes 0.5
+    calls.interrupts = true;
+    const slow = record(path, sound, 4, calls, 50);
+    assertEquals(slow, samples.subarray(0, slow.length));
+    assert(slow.length < 2 * 48000 * 2 && slow.length > 20_000, `${slow.length} bytes`);
+    // Another rate, and channels.
+    const wanted = parameters("s32le", 44100, 2);
+    const converted = record(path, wanted, 4, new Later(), 30);
+    assert(converted.length > 2 * 44100 * 8, `${converted.length} bytes`);
+    assertEquals(converted, take(`wav:${path}`, wanted, [converted.length / 8]));
+  });
+});
+
+Deno.test("a file of a few frames comes over and over by a clock too", () => {
+  const sound = parameters("u8", 8000, 1);
+  const samples = NOISE.subarray(0, 7);
+  withWav(sound, samples, (path) => {
+    const heard = record(path, sound, 10, new Later(), 1);
+    assert(heard.length > 70_000);
+    assert(heard.every((sample, i) => sample === samples[i % 7]));
+    const converted = record(path, parameters("u8", 9000, 1), 1, new Later(), 1);
+    assert(converted.length > 8000, `${converted.length} frames`);
+  });
+});
+
+Deno.test("a file that cannot be read is an error, not silence", () => {
+  const sound = parameters("s16le", 8000, 1);
+  withWav(sound, NOISE, (path) => {
+    const broken: FileCalls = { ...HERE, read: (_fd, _target, _offset, done) => done(-EIO) };
+    const stream = sourceOf(`wav:${path}`, "real", broken)!.open(sound, CLIENT);
+    stream.start(0);
+    assertEquals(stream.available(10), 80);
+    assertThrows(() => stream.read(new Uint8Array(160), 80, 10), Error, path);
   });
 });
