@@ -1,7 +1,7 @@
 // A WAV file that sound is read from.
 
 import type { FileCalls } from "../../ffi/file_calls.ts";
-import { close, O_RDONLY, open } from "../../ffi/libc.ts";
+import { close, EBUSY, O_RDONLY, open } from "../../ffi/libc.ts";
 import { parseWav, type WavInfo } from "../pcm/wav.ts";
 
 // A header is within this much of a file's start, whatever chunks come before the samples.
@@ -21,6 +21,9 @@ export function readWavHead(file: Deno.FsFile): WavInfo {
   return { ...info, dataBytes: Math.min(info.dataBytes, there) };
 }
 
+// So many reads may wait for the disk: a program that opens the device over and over asks for more.
+const MOST_WAITING = 256;
+
 /** A WAV file whose samples are read from anywhere. */
 export class InputFile {
   readonly info: WavInfo;
@@ -29,6 +32,7 @@ export class InputFile {
   readonly frames: number;
   readonly #calls: FileCalls;
   readonly #fd: number;
+  #waiting = 0;
 
   /**
    * @param calls how it is read, but for its head, which is read here and now
@@ -49,7 +53,12 @@ export class InputFile {
     offset: number,
     onResult: (result: number) => void,
   ): void {
-    this.#calls.read(this.#fd, target, this.info.dataOffset + offset, onResult);
+    if (this.#waiting === MOST_WAITING) return onResult(-EBUSY);
+    this.#waiting++;
+    this.#calls.read(this.#fd, target, this.info.dataOffset + offset, (result) => {
+      this.#waiting--;
+      onResult(result);
+    });
   }
 
   close(): void {

@@ -228,6 +228,23 @@ Deno.test("a file of a few frames comes over and over by a clock too", () => {
   });
 });
 
+Deno.test("on a disk that stands still only so much waits, however often the device is opened", () => {
+  const sound = parameters("s16le", 8000, 1);
+  withWav(sound, NOISE, (path) => {
+    const calls = new Later();
+    const source = sourceOf(`wav:${path}`, "real", calls)!;
+    for (let i = 0; i < 1000; i++) source.open(sound, CLIENT).close();
+    const { length } = calls.waiting;
+    assert(length < 1000, `${length} wait`);
+    const stream = source.open(sound, CLIENT);
+    stream.start(0);
+    assertThrows(() => stream.read(new Uint8Array(2), stream.available(10), 10), Error, "busy");
+    calls.all();
+    source.open(sound, CLIENT).close();
+    assert(calls.waiting.length > 0);
+  });
+});
+
 Deno.test("a file that cannot be read is an error, not silence", () => {
   const sound = parameters("s16le", 8000, 1);
   withWav(sound, NOISE, (path) => {
