@@ -318,19 +318,12 @@ function isHeard(path: string): boolean {
   return bytes.some((byte) => byte !== 0);
 }
 
-Deno.test("a probe tells whether there is a server, and does not wait for it", async () => {
+Deno.test("a probe tells whether there is a server", async () => {
   if (!available(...SERVER_KINDS.PulseAudio.executables)) return;
   await using bench = await Bench.create("PulseAudio");
   const { server } = bench;
   const name = server.env.PULSE_SERVER;
   assertEquals(probe(name), undefined);
-
-  server.signal("SIGSTOP");
-  const startMs = performance.now();
-  assertStringIncludes(probe(name)!, "no answer");
-  assert(performance.now() - startMs < 1000);
-  server.signal("SIGCONT");
-
   await server.kill();
   assertEquals(probe(name), "Connection refused (start PulseAudio or PipeWire)");
 });
