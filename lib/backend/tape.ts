@@ -51,6 +51,7 @@ class Block {
   #goOn(): void {
     const { bytes } = this;
     const fileBytes = this.#file.frames * this.#file.frameBytes;
+    // A short file is not read again and again.
     while (this.#loops && this.#doneBytes >= fileBytes && this.#doneBytes < bytes.length) {
       const from = this.#doneBytes - fileBytes;
       bytes.copyWithin(this.#doneBytes, from, this.#doneBytes);

@@ -14,7 +14,7 @@ const LEFT_MS = 10_000;
 
 /** A PulseAudio, and an ALSA whose default PCM plays to a file, or is none. */
 class Bench implements AsyncDisposable {
-  readonly #scratch = new Scratch();
+  readonly #scratch: Scratch;
   readonly pulse: PulseServer;
   readonly #client: string;
 

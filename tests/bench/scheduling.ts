@@ -89,7 +89,7 @@ export class Scheduling implements AsyncDisposable {
   /**
    * Ends the trace.
    *
-   * @return those turns of the most urgent threads of which the process had so much itself
+   * @returns those turns of the most urgent threads of which the process had so much itself
    */
   async end(leastOwnMs: number): Promise<Turn[]> {
     this.#put("tracing_on", "0");
