@@ -1,7 +1,8 @@
 // The sinks and sources that are PulseAudio's and PipeWire's: real servers without hardware, and real
 // programs on /dev/dsp.
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Prober } from "../../lib/daemon/prober.ts";
 import { probe } from "../../lib/server/pulse.ts";
 import { compile } from "../compile.ts";
 import { Run, sleep, until } from "../native/ossp.ts";
@@ -326,4 +327,30 @@ Deno.test("a probe tells whether there is a server", async () => {
   assertEquals(probe(name), undefined);
   await server.kill();
   assertEquals(probe(name), "Connection refused (start PulseAudio or PipeWire)");
+});
+
+Deno.test("who looks for a server that stands still is told so in a second, and of others meanwhile", async () => {
+  if (!available(...SERVER_KINDS.PulseAudio.executables)) return;
+  await using bench = await Bench.create("PulseAudio");
+  const { server } = bench;
+  const env = { PULSE_SERVER: server.env.PULSE_SERVER, AUDIODEVICE: "snd,14/none" };
+  for (const [name, value] of Object.entries(env)) Deno.env.set(name, value);
+  const prober = new Prober();
+  try {
+    assertEquals(await prober.probe("pulse"), undefined);
+    server.signal("SIGSTOP");
+    const startMs = performance.now();
+    const late = prober.probe("pulse");
+    assertMatch((await prober.probe("sndio"))!, /start sndiod/);
+    assertMatch((await late)!, /^no answer/);
+    assert(performance.now() - startMs < 1500, "it is waited for");
+    assertMatch((await prober.probe("pulse"))!, /^no answer/);
+    server.signal("SIGCONT");
+    assertEquals(await prober.probe("pulse"), undefined);
+    await server.kill();
+    assertMatch((await prober.probe("pulse"))!, /refused/);
+  } finally {
+    prober.end();
+    for (const name of Object.keys(env)) Deno.env.delete(name);
+  }
 });
